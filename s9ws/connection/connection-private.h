@@ -1,0 +1,80 @@
+/* connection-private.h: what the connection's files share
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "connection.h"
+#include "output.h"
+
+#include "../s9ws-error.h"
+
+G_BEGIN_DECLS
+
+struct _S9wsConnection
+{
+  S9wsTransport *transport;
+  const S9wsConnectionConfig *config;
+  S9wsPhase phase;
+  gint64 deadline; /* of the phase, monotonic µs; 0: none */
+
+  /* receiving */
+  S9wsMessageDecoder decoder;
+  S9wsWindow window; /* into block */
+  S9wsBlock *block;
+  S9wsBlock *lent_block;     /* what a lent message lies in, if block is another by now */
+  guint8 *terminated;        /* the byte that a NUL behind a lent text stands on, or NULL */
+  guint8 terminated_byte;    /* what was there */
+  gboolean is_lent;          /* a message has been handed out and not been taken back */
+  gint64 trim_time;          /* when an idle block that has grown is given back; 0: none */
+
+  /* sending */
+  S9wsOutput output;
+  gsize unsent;        /* what was kept when the transport was closed */
+  GError *write_error; /* writing failed; what has arrived is still delivered */
+
+  /* the end */
+  guint close_code;
+  char *close_reason;
+  GError *end_error; /* reported with ENDED */
+
+  /* the opening */
+  char *key;
+  GByteArray *request; /* what of it has not been sent */
+  gsize head_scanned;
+  S9wsBody body;
+  gboolean in_body;
+  S9wsAnswer answer;
+
+  S9wsCounters counters;
+  gint64 ping_time; /* of the last ping sent, monotonic µs; 0: answered */
+  guint8 ping[S9WS_CONTROL_PAYLOAD_MAX];
+  guint8 ping_size;
+  gboolean logs_frames;
+};
+
+/* The one place where the phase changes. */
+void s9ws_connection_set_phase (S9wsConnection *connection,
+                                S9wsPhase       phase,
+                                guint           timeout);
+
+/* Encodes the request of the upgrade, to be sent by s9ws_connection_open (). */
+void s9ws_connection_write_request (S9wsConnection     *connection,
+                                    const S9wsEndpoint *endpoint);
+
+/* Makes room behind the window; returns its size. */
+gsize s9ws_connection_make_room (S9wsConnection *connection);
+
+/* Ends: the next receive says so.  Takes @error over. */
+void s9ws_connection_end (S9wsConnection *connection,
+                          guint           close_code,
+                          GError         *error);
+
+gboolean s9ws_connection_is_overdue (S9wsConnection *connection);
+
+/* Logging: domain s9ws for the connection's life, s9ws-wire for frames.  Never
+ * payload, credentials or cookies. */
+#define s9ws_log_life(level, ...) \
+  g_log_structured ("s9ws", level, "MESSAGE", __VA_ARGS__)
+
+G_END_DECLS

@@ -1,0 +1,944 @@
+/* connection.c: one socket's whole life, from TLS to the last byte
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "config.h"
+
+#include "connection-private.h"
+
+#include <glib/gi18n-lib.h>
+#include <poll.h>
+#include <string.h>
+
+#define BLOCK_CAPACITY (64 * 1024)         /* bytes, with the one behind for a NUL */
+#define MIN_ROOM (16 * 1024)               /* less than this is not worth a system call */
+#define TRIMMED_CAPACITY (1024 * 1024)     /* above this an idle block is given back ... */
+#define TRIM_DELAY G_USEC_PER_SEC          /* ... after this long, in µs */
+#define SEND_PIECE (128 * 1024)            /* bytes of a large frame encoded at a time */
+#define READ_AHEAD_MAX (64 * 1024 * 1024)  /* bytes, where messages have no limit */
+
+/* Blocks */
+
+static S9wsBlock *
+block_new (gsize capacity)
+{
+  S9wsBlock *block = g_malloc (sizeof (S9wsBlock) + capacity);
+
+  g_atomic_ref_count_init (&block->ref_count);
+  block->capacity = capacity;
+  return block;
+}
+
+S9wsBlock *
+s9ws_block_ref (S9wsBlock *block)
+{
+  g_atomic_ref_count_inc (&block->ref_count);
+  return block;
+}
+
+void
+s9ws_block_unref (S9wsBlock *block)
+{
+  if (g_atomic_ref_count_dec (&block->ref_count))
+    g_free (block);
+}
+
+static gboolean
+block_is_shared (S9wsBlock *block)
+{
+  return !g_atomic_ref_count_compare (&block->ref_count, 1);
+}
+
+/* Moves the window into a new block; the old one is left as it is. */
+static void
+replace_block (S9wsConnection *connection,
+               gsize           capacity)
+{
+  S9wsWindow *window = &connection->window;
+  gsize size = window->end - window->begin;
+  S9wsBlock *block = block_new (MAX (capacity, size + 1));
+
+  memcpy (block->data, window->data + window->begin, size);
+  s9ws_block_unref (connection->block);
+  connection->block = block;
+  window->data = block->data;
+  window->begin = 0;
+  window->end = size;
+}
+
+static void
+grow_block (S9wsConnection *connection)
+{
+  S9wsWindow *window = &connection->window;
+  gsize size = window->end - window->begin;
+
+  if (window->begin >= size)
+    {
+      memmove (window->data, window->data + window->begin, size);
+      window->begin = 0;
+      window->end = size;
+    }
+
+  /* Twice what has arrived, whatever a header announces. */
+  if (connection->block->capacity - window->end < MIN_ROOM + 1)
+    {
+      gsize capacity = connection->block->capacity * 2;
+
+      connection->block = g_realloc (connection->block, sizeof (S9wsBlock) + capacity);
+      connection->block->capacity = capacity;
+      window->data = connection->block->data;
+    }
+}
+
+gsize
+s9ws_connection_make_room (S9wsConnection *connection)
+{
+  S9wsWindow *window = &connection->window;
+
+  if (block_is_shared (connection->block))
+    {
+      gsize size = window->end - window->begin;
+
+      replace_block (connection, MAX (BLOCK_CAPACITY, size * 2));
+    }
+  else if (window->begin == window->end)
+    {
+      window->begin = 0;
+      window->end = 0;
+    }
+
+  if (connection->block->capacity - window->end < MIN_ROOM + 1)
+    grow_block (connection);
+
+  return connection->block->capacity - window->end - 1;
+}
+
+/* A block that has grown is given back once it has been empty for a while: not at
+ * once, since where one large message came another may follow. */
+static void
+trim_when_idle (S9wsConnection *connection)
+{
+  gint64 now;
+
+  if (G_LIKELY (connection->block->capacity <= TRIMMED_CAPACITY ||
+                connection->window.begin != connection->window.end))
+    return;
+
+  now = g_get_monotonic_time ();
+  if (connection->trim_time == 0)
+    {
+      connection->trim_time = now + TRIM_DELAY;
+    }
+  else if (now >= connection->trim_time)
+    {
+      replace_block (connection, BLOCK_CAPACITY);
+      connection->trim_time = 0;
+    }
+}
+
+/* Life */
+
+S9wsConnection *
+s9ws_connection_new (S9wsTransport              *transport,
+                     const S9wsConnectionConfig *config,
+                     const S9wsEndpoint         *endpoint)
+{
+  S9wsConnection *connection = g_new0 (S9wsConnection, 1);
+
+  connection->transport = transport;
+  connection->config = config;
+  connection->close_code = 1006;
+  connection->counters.last_round_trip = -1;
+  connection->logs_frames = !g_log_writer_default_would_drop (G_LOG_LEVEL_DEBUG, "s9ws-wire");
+  connection->block = block_new (BLOCK_CAPACITY);
+  connection->window.data = connection->block->data;
+  s9ws_message_decoder_init (&connection->decoder, S9WS_ROLE_CLIENT, 0, config->max_message_size);
+
+  s9ws_connection_write_request (connection, endpoint);
+  s9ws_connection_set_phase (connection, S9WS_PHASE_TLS_HANDSHAKE, config->handshake_timeout);
+
+  return connection;
+}
+
+void
+s9ws_connection_free (S9wsConnection *connection)
+{
+  g_clear_pointer (&connection->transport, s9ws_transport_close);
+  s9ws_output_clear (&connection->output);
+  s9ws_block_unref (connection->block);
+  g_clear_pointer (&connection->lent_block, s9ws_block_unref);
+  g_clear_error (&connection->write_error);
+  g_clear_error (&connection->end_error);
+  g_free (connection->close_reason);
+  g_free (connection->key);
+  g_clear_pointer (&connection->request, g_byte_array_unref);
+  g_clear_pointer (&connection->answer.headers, g_ptr_array_unref);
+  g_clear_pointer (&connection->answer.body, g_byte_array_unref);
+  g_free (connection->answer.protocol);
+  g_free (connection);
+}
+
+void
+s9ws_connection_set_phase (S9wsConnection *connection,
+                           S9wsPhase       phase,
+                           guint           timeout)
+{
+  static const char *const names[] = {
+    "TLS handshake", "upgrade", "open", "closing", "finishing", "closed"
+  };
+
+  connection->phase = phase;
+  connection->deadline = timeout > 0 ? g_get_monotonic_time () + (gint64) timeout * 1000 : 0;
+  s9ws_log_life (G_LOG_LEVEL_DEBUG, "%p: %s", (void *) connection, names[phase]);
+}
+
+void
+s9ws_connection_end (S9wsConnection *connection,
+                     guint           close_code,
+                     GError         *error)
+{
+  if (connection->phase == S9WS_PHASE_CLOSED)
+    {
+      g_clear_error (&error);
+      return;
+    }
+
+  connection->close_code = close_code;
+  connection->end_error = error;
+  if (error != NULL)
+    s9ws_log_life (G_LOG_LEVEL_INFO, "%p: %s", (void *) connection, error->message);
+  s9ws_connection_set_phase (connection, S9WS_PHASE_CLOSED, 0);
+}
+
+gboolean
+s9ws_connection_is_overdue (S9wsConnection *connection)
+{
+  return connection->deadline != 0 && g_get_monotonic_time () >= connection->deadline;
+}
+
+static S9wsReceiveResult
+report_end (S9wsConnection *connection,
+            GError        **error)
+{
+  if (connection->end_error != NULL)
+    g_propagate_error (error, g_steal_pointer (&connection->end_error));
+
+  return S9WS_RECEIVE_ENDED;
+}
+
+/* Sending */
+
+static void
+log_frame (S9wsConnection *connection,
+           const char     *direction,
+           guint           opcode,
+           gsize           size)
+{
+  static const char *const names[] = {
+    "continuation", "text", "binary", "?", "?", "?", "?", "?", "close", "ping", "pong"
+  };
+
+  g_log_structured ("s9ws-wire", G_LOG_LEVEL_DEBUG, "MESSAGE", "%p: %s %s, %" G_GSIZE_FORMAT " bytes",
+                    (void *) connection, direction, names[opcode], size);
+}
+
+void
+s9ws_connection_flush (S9wsConnection *connection)
+{
+  S9wsOutput *output = &connection->output;
+
+  while (s9ws_output_get_size (output) > 0)
+    {
+      gssize n = s9ws_transport_write (connection->transport, output->data + output->begin,
+                                       s9ws_output_get_size (output),
+                                       connection->write_error == NULL ? &connection->write_error : NULL);
+
+      if (n == S9WS_TRANSPORT_AGAIN)
+        return;
+      if (n < 0)
+        {
+          s9ws_output_consume (output, s9ws_output_get_size (output));
+          return;
+        }
+
+      s9ws_output_consume (output, (gsize) n);
+    }
+}
+
+/* Sends, or keeps, a frame that has been checked. */
+static void
+send_frame (S9wsConnection *connection,
+            S9wsOpcode      opcode,
+            const guint8   *data,
+            gsize           size)
+{
+  S9wsOutput *output = &connection->output;
+  S9wsOutputFrame frame;
+
+  if (G_UNLIKELY (connection->logs_frames))
+    log_frame (connection, "sent", opcode, size);
+
+  if (s9ws_output_get_size (output) > 0)
+    {
+      s9ws_output_append_frame (output, opcode, data, size);
+      s9ws_connection_flush (connection);
+      return;
+    }
+
+  s9ws_output_begin_frame (output, &frame, opcode, data, size, SEND_PIECE);
+  s9ws_connection_flush (connection);
+  while (frame.offset < frame.size && connection->write_error == NULL)
+    {
+      gboolean is_taken = s9ws_output_get_size (output) == 0;
+
+      s9ws_output_continue_frame (output, &frame, is_taken ? SEND_PIECE : G_MAXSIZE);
+      if (is_taken)
+        s9ws_connection_flush (connection);
+    }
+}
+
+static gboolean
+check_phase (S9wsConnection *connection,
+             GError        **error)
+{
+  if (G_LIKELY (connection->phase == S9WS_PHASE_OPEN && connection->write_error == NULL))
+    return TRUE;
+
+  if (connection->phase < S9WS_PHASE_OPEN)
+    g_set_error_literal (error, S9WS_ERROR, S9WS_ERROR_NOT_OPEN,
+                         _("The connection is not open yet"));
+  else if (connection->write_error != NULL)
+    g_set_error (error, S9WS_ERROR, S9WS_ERROR_CONNECTION_CLOSED,
+                 _("The connection is lost: %s"), connection->write_error->message);
+  else
+    g_set_error_literal (error, S9WS_ERROR, S9WS_ERROR_CONNECTION_CLOSED,
+                         _("The connection is closing or closed; nothing can be sent on it any more"));
+
+  return FALSE;
+}
+
+gboolean
+s9ws_connection_check_buffer (guint64  limit,
+                              guint64  used,
+                              gsize    size,
+                              GError **error)
+{
+  if (G_LIKELY (limit == 0 || (used <= limit && size <= limit - used)))
+    return TRUE;
+
+  g_set_error (error, S9WS_ERROR, S9WS_ERROR_BUFFER_FULL,
+               _("A message of %" G_GSIZE_FORMAT " bytes does not fit into the send buffer: "
+                 "%" G_GUINT64_FORMAT " of at most %" G_GUINT64_FORMAT " bytes are in use"),
+               size, used, limit);
+  return FALSE;
+}
+
+static gboolean
+check_buffer (S9wsConnection *connection,
+              gsize           size,
+              GError        **error)
+{
+  return s9ws_connection_check_buffer (connection->config->max_buffered_amount,
+                                       s9ws_output_get_size (&connection->output), size, error);
+}
+
+gboolean
+s9ws_connection_check_send (S9wsOpcode    opcode,
+                            const guint8 *data,
+                            gsize         size,
+                            GError      **error)
+{
+  if (opcode == S9WS_OPCODE_TEXT && G_UNLIKELY (!s9ws_utf8_is_valid (data, size)))
+    {
+      g_set_error_literal (error, S9WS_ERROR, S9WS_ERROR_INVALID_UTF8,
+                           _("The text to be sent is not valid UTF-8"));
+      return FALSE;
+    }
+
+  if (opcode >= S9WS_OPCODE_CLOSE && G_UNLIKELY (size > S9WS_CONTROL_PAYLOAD_MAX))
+    {
+      g_set_error (error, S9WS_ERROR, S9WS_ERROR_MESSAGE_TOO_BIG,
+                   _("A ping or pong of %" G_GSIZE_FORMAT " bytes cannot be sent: at most %d are allowed"),
+                   size, S9WS_CONTROL_PAYLOAD_MAX);
+      return FALSE;
+    }
+
+  return TRUE;
+}
+
+void
+s9ws_connection_expect_pong (S9wsConnection *connection,
+                             const guint8   *data,
+                             gsize           size,
+                             gint64          time)
+{
+  connection->ping_time = time;
+  connection->ping_size = (guint8) size;
+  if (size > 0)
+    memcpy (connection->ping, data, size);
+}
+
+static void
+count_sent (S9wsConnection *connection,
+            S9wsOpcode      opcode,
+            gsize           size)
+{
+  if (G_LIKELY (opcode < S9WS_OPCODE_CLOSE))
+    {
+      connection->counters.messages_sent++;
+      connection->counters.bytes_sent += size;
+    }
+  else if (opcode == S9WS_OPCODE_PING)
+    {
+      connection->counters.pings_sent++;
+    }
+  else
+    {
+      connection->counters.pongs_sent++;
+    }
+}
+
+gboolean
+s9ws_connection_send (S9wsConnection *connection,
+                      S9wsOpcode      opcode,
+                      const guint8   *data,
+                      gsize           size,
+                      GError        **error)
+{
+  if (!check_phase (connection, error) ||
+      !s9ws_connection_check_send (opcode, data, size, error) ||
+      !check_buffer (connection, size, error))
+    return FALSE;
+
+  if (opcode == S9WS_OPCODE_PING)
+    s9ws_connection_expect_pong (connection, data, size, g_get_monotonic_time ());
+
+  send_frame (connection, opcode, data, size);
+  if (G_UNLIKELY (connection->write_error != NULL))
+    return check_phase (connection, error);
+
+  count_sent (connection, opcode, size);
+  return TRUE;
+}
+
+void
+s9ws_connection_send_encoded (S9wsConnection *connection,
+                              S9wsOutput     *frames)
+{
+  if (connection->phase != S9WS_PHASE_OPEN || connection->write_error != NULL)
+    {
+      s9ws_output_consume (frames, s9ws_output_get_size (frames));
+      return;
+    }
+
+  s9ws_output_take (&connection->output, frames);
+  s9ws_connection_flush (connection);
+}
+
+/* Closing */
+
+gboolean
+s9ws_connection_check_close (guint        code,
+                             const char  *reason,
+                             GError     **error)
+{
+  gsize size = reason != NULL ? strlen (reason) : 0;
+
+  if (code != 0 && !s9ws_close_code_is_valid (code))
+    g_set_error (error, S9WS_ERROR, S9WS_ERROR_PROTOCOL,
+                 _("The close code %u may not be sent: allowed are 1000 to 1003, 1007 to 1014 and 3000 to 4999"), code);
+  else if (code == 0 && size > 0)
+    g_set_error_literal (error, S9WS_ERROR, S9WS_ERROR_PROTOCOL,
+                         _("A reason for closing cannot be sent without a close code"));
+  else if (size > S9WS_CLOSE_REASON_MAX)
+    g_set_error (error, S9WS_ERROR, S9WS_ERROR_MESSAGE_TOO_BIG,
+                 _("A reason of %" G_GSIZE_FORMAT " bytes cannot be sent: at most %d are allowed"),
+                 size, S9WS_CLOSE_REASON_MAX);
+  else if (!s9ws_utf8_is_valid ((const guint8 *) reason, size))
+    g_set_error_literal (error, S9WS_ERROR, S9WS_ERROR_INVALID_UTF8,
+                         _("The reason for closing is not valid UTF-8"));
+  else
+    return TRUE;
+
+  return FALSE;
+}
+
+static void
+send_close (S9wsConnection *connection,
+            guint           code,
+            const char     *reason,
+            gsize           reason_size)
+{
+  guint8 payload[S9WS_CONTROL_PAYLOAD_MAX];
+  gsize size = s9ws_frame_write_close_payload (payload, (guint16) code, reason, reason_size);
+
+  send_frame (connection, S9WS_OPCODE_CLOSE, payload, size);
+}
+
+gboolean
+s9ws_connection_close (S9wsConnection *connection,
+                       guint           code,
+                       const char     *reason,
+                       GError        **error)
+{
+  if (!check_phase (connection, error) ||
+      !s9ws_connection_check_close (code, reason, error))
+    return FALSE;
+
+  send_close (connection, code, reason, reason != NULL ? strlen (reason) : 0);
+  s9ws_connection_set_phase (connection, S9WS_PHASE_CLOSING, connection->config->close_timeout);
+  return TRUE;
+}
+
+void
+s9ws_connection_hang_up (S9wsConnection *connection)
+{
+  if (connection->transport == NULL)
+    return;
+
+  s9ws_connection_end (connection, 1006, NULL);
+  connection->unsent = s9ws_output_get_size (&connection->output);
+  connection->counters.reads = connection->transport->n_reads;
+  connection->counters.writes = connection->transport->n_writes;
+  g_clear_pointer (&connection->transport, s9ws_transport_close);
+  s9ws_output_clear (&connection->output);
+}
+
+/* Receiving */
+
+/* Takes back what was lent to the caller. */
+static inline void
+take_back (S9wsConnection *connection)
+{
+  if (connection->terminated != NULL)
+    {
+      *connection->terminated = connection->terminated_byte;
+      connection->terminated = NULL;
+    }
+
+  if (G_UNLIKELY (connection->lent_block != NULL))
+    g_clear_pointer (&connection->lent_block, s9ws_block_unref);
+
+  connection->is_lent = FALSE;
+}
+
+static void
+terminate_text (S9wsConnection *connection,
+                S9wsMessage    *message)
+{
+  connection->terminated = message->data + message->size;
+  connection->terminated_byte = *connection->terminated;
+  *connection->terminated = '\0';
+}
+
+static void
+on_ping (S9wsConnection *connection,
+         S9wsMessage    *message)
+{
+  connection->counters.pings_received++;
+
+  /* RFC 6455, section 5.5.3, lets pings go unanswered where newer ones follow: so
+   * does a peer that sends them without ever reading the answers. */
+  if (connection->phase != S9WS_PHASE_OPEN || connection->write_error != NULL ||
+      !check_buffer (connection, message->size, NULL))
+    return;
+
+  send_frame (connection, S9WS_OPCODE_PONG, message->data, message->size);
+  connection->counters.pongs_sent++;
+}
+
+static void
+on_pong (S9wsConnection *connection,
+         S9wsMessage    *message)
+{
+  connection->counters.pongs_received++;
+
+  if (connection->ping_time != 0 && connection->ping_size == message->size &&
+      memcmp (connection->ping, message->data, message->size) == 0)
+    {
+      connection->counters.last_round_trip = g_get_monotonic_time () - connection->ping_time;
+      connection->ping_time = 0;
+    }
+}
+
+/* RFC 6455, section 5.5.1: a close frame is answered by one, and is the last. */
+static void
+on_close (S9wsConnection *connection,
+          S9wsMessage    *message)
+{
+  connection->close_code = message->close_code;
+  connection->close_reason = message->size > 0 ? g_strndup ((const char *) message->data, message->size) : NULL;
+
+  if (connection->phase == S9WS_PHASE_OPEN)
+    send_close (connection, message->close_code == 1005 ? 0 : message->close_code, NULL, 0);
+
+  s9ws_connection_set_phase (connection, S9WS_PHASE_FINISHING, connection->config->close_timeout);
+}
+
+static const char *
+describe_violation (S9wsViolation violation)
+{
+  switch (violation)
+    {
+    case S9WS_VIOLATION_RESERVED_BITS:
+      return _("a frame has reserved bits set that no extension was agreed on for");
+    case S9WS_VIOLATION_UNKNOWN_OPCODE:
+      return _("a frame has an unknown opcode");
+    case S9WS_VIOLATION_MASKED:
+      return _("a frame is masked, which a server’s must not be");
+    case S9WS_VIOLATION_UNMASKED:
+      return _("a frame is not masked, which a client’s must be");
+    case S9WS_VIOLATION_LENGTH_NOT_MINIMAL:
+      return _("a frame’s length is not encoded in the shortest way");
+    case S9WS_VIOLATION_LENGTH_TOO_LARGE:
+      return _("a frame’s length exceeds 63 bits");
+    case S9WS_VIOLATION_CONTROL_FRAGMENTED:
+      return _("a control frame is fragmented");
+    case S9WS_VIOLATION_CONTROL_TOO_LONG:
+      return _("a control frame has more than 125 bytes");
+    case S9WS_VIOLATION_UNEXPECTED_CONTINUATION:
+      return _("a continuation frame came where no message had begun");
+    case S9WS_VIOLATION_EXPECTED_CONTINUATION:
+      return _("a new message began before the last one had ended");
+    case S9WS_VIOLATION_CLOSE_SIZE:
+      return _("a close frame has a payload of one byte");
+    case S9WS_VIOLATION_CLOSE_CODE:
+      return _("a close frame has a code that may not be sent");
+    case S9WS_VIOLATION_CLOSE_REASON:
+      return _("the reason in a close frame is not valid UTF-8");
+    case S9WS_VIOLATION_TEXT:
+      return _("a text message is not valid UTF-8");
+    case S9WS_VIOLATION_FRAME_TOO_BIG:
+    case S9WS_VIOLATION_MESSAGE_TOO_BIG:
+      return _("a message is larger than max-message-size allows");
+    case S9WS_VIOLATION_NONE:
+    case S9WS_N_VIOLATIONS:
+    default:
+      g_return_val_if_reached ("");
+    }
+}
+
+static void
+on_violation (S9wsConnection *connection)
+{
+  S9wsViolation violation = s9ws_message_decoder_get_violation (&connection->decoder);
+  guint close_code = s9ws_violation_get_close_code (violation);
+  S9wsError code = S9WS_ERROR_PROTOCOL;
+
+  if (close_code == 1007)
+    code = S9WS_ERROR_INVALID_UTF8;
+  else if (close_code == 1009)
+    code = S9WS_ERROR_MESSAGE_TOO_BIG;
+
+  if (connection->phase == S9WS_PHASE_OPEN)
+    send_close (connection, close_code, NULL, 0);
+
+  s9ws_connection_end (connection, close_code,
+                       g_error_new (S9WS_ERROR, code, _("The server broke the protocol: %s"),
+                                    describe_violation (violation)));
+}
+
+/* FALSE: the caller has nothing to see of it. */
+static gboolean
+on_message (S9wsConnection *connection,
+            S9wsMessage    *message)
+{
+  if (G_UNLIKELY (connection->logs_frames))
+    log_frame (connection, "received", message->opcode, message->size);
+
+  switch (message->opcode)
+    {
+    case S9WS_OPCODE_TEXT:
+      terminate_text (connection, message);
+      break;
+    case S9WS_OPCODE_BINARY:
+      break;
+    case S9WS_OPCODE_PING:
+      on_ping (connection, message);
+      return TRUE;
+    case S9WS_OPCODE_PONG:
+      on_pong (connection, message);
+      return TRUE;
+    default:
+      on_close (connection, message);
+      return FALSE;
+    }
+
+  connection->counters.messages_received++;
+  connection->counters.bytes_received += message->size;
+  return TRUE;
+}
+
+/* Timers and unfinished sending, looked at where the socket had nothing or the
+ * connection is not simply open. */
+static void
+check_progress (S9wsConnection *connection)
+{
+  if (connection->phase == S9WS_PHASE_FINISHING &&
+      (s9ws_output_get_size (&connection->output) == 0 || s9ws_connection_is_overdue (connection)))
+    s9ws_connection_end (connection, connection->close_code, NULL);
+  else if (connection->phase == S9WS_PHASE_CLOSING && s9ws_connection_is_overdue (connection))
+    s9ws_connection_end (connection, 1006, NULL);
+}
+
+S9wsReceiveResult
+s9ws_connection_next (S9wsConnection *connection,
+                      S9wsMessage    *message,
+                      GError        **error)
+{
+  take_back (connection);
+
+  if (G_LIKELY (connection->phase == S9WS_PHASE_OPEN || connection->phase == S9WS_PHASE_CLOSING))
+    {
+      switch (s9ws_message_decoder_next (&connection->decoder, &connection->window, message))
+        {
+        case S9WS_MESSAGE_READY:
+          if (on_message (connection, message))
+            {
+              connection->is_lent = TRUE;
+              return S9WS_RECEIVE_MESSAGE;
+            }
+          break;
+        case S9WS_MESSAGE_INCOMPLETE:
+          return S9WS_RECEIVE_AGAIN;
+        case S9WS_MESSAGE_VIOLATION:
+        default:
+          on_violation (connection);
+          break;
+        }
+
+      check_progress (connection);
+    }
+
+  if (connection->phase == S9WS_PHASE_CLOSED)
+    return report_end (connection, error);
+
+  return S9WS_RECEIVE_AGAIN;
+}
+
+/* The peer has closed the stream without a close frame. */
+static void
+on_eof (S9wsConnection *connection)
+{
+  GError *error = NULL;
+
+  /* While closing it is the answer that does not come, as with close-timeout. */
+  if (connection->phase == S9WS_PHASE_OPEN)
+    error = g_error_new_literal (S9WS_ERROR, S9WS_ERROR_IO,
+                                 _("The server ended the connection without a closing handshake"));
+
+  s9ws_connection_end (connection, 1006, error);
+}
+
+static S9wsReceiveResult
+on_again (S9wsConnection *connection,
+          GError        **error)
+{
+  if (connection->write_error != NULL)
+    {
+      /* All that had arrived has been delivered. */
+      s9ws_connection_end (connection, 1006, g_steal_pointer (&connection->write_error));
+      return report_end (connection, error);
+    }
+
+  trim_when_idle (connection);
+  return S9WS_RECEIVE_AGAIN;
+}
+
+S9wsReceiveResult
+s9ws_connection_progress (S9wsConnection *connection,
+                          GError        **error)
+{
+  take_back (connection);
+
+  if (G_UNLIKELY (s9ws_output_get_size (&connection->output) > 0))
+    s9ws_connection_flush (connection);
+
+  if (G_UNLIKELY (connection->phase != S9WS_PHASE_OPEN))
+    {
+      check_progress (connection);
+      if (connection->phase == S9WS_PHASE_CLOSED)
+        return report_end (connection, error);
+    }
+
+  return S9WS_RECEIVE_AGAIN;
+}
+
+S9wsReceiveResult
+s9ws_connection_read (S9wsConnection *connection,
+                      GError        **error)
+{
+  GError *local_error = NULL;
+  gsize room;
+  gssize n;
+
+  if (s9ws_connection_progress (connection, error) == S9WS_RECEIVE_ENDED)
+    return S9WS_RECEIVE_ENDED;
+
+  /* What comes behind a close frame is ignored. */
+  if (G_UNLIKELY (connection->phase == S9WS_PHASE_FINISHING))
+    return S9WS_RECEIVE_AGAIN;
+
+  room = s9ws_connection_make_room (connection);
+  n = s9ws_transport_read (connection->transport, connection->window.data + connection->window.end,
+                           room, &local_error);
+  if (G_LIKELY (n > 0))
+    {
+      connection->window.end += (gsize) n;
+      connection->trim_time = 0;
+      return S9WS_RECEIVE_MESSAGE;
+    }
+
+  if (n == S9WS_TRANSPORT_AGAIN)
+    return on_again (connection, error);
+
+  if (n == 0)
+    on_eof (connection);
+  else
+    s9ws_connection_end (connection, 1006, local_error);
+
+  return report_end (connection, error);
+}
+
+S9wsReceiveResult
+s9ws_connection_receive (S9wsConnection *connection,
+                         S9wsMessage    *message,
+                         GError        **error)
+{
+  S9wsReceiveResult result = s9ws_connection_next (connection, message, error);
+
+  while (result == S9WS_RECEIVE_AGAIN)
+    {
+      result = s9ws_connection_read (connection, error);
+      if (result != S9WS_RECEIVE_MESSAGE)
+        break;
+      result = s9ws_connection_next (connection, message, error);
+    }
+
+  return result;
+}
+
+/* The lent message stays where it is; what follows it moves, with the byte that its
+ * NUL stands on. */
+static void
+keep_lent (S9wsConnection *connection)
+{
+  S9wsWindow *window = &connection->window;
+  gsize terminated = connection->terminated != NULL ? (gsize) (connection->terminated - window->data) : window->end;
+  gsize begin = window->begin;
+  gsize end = window->end;
+
+  connection->lent_block = s9ws_block_ref (connection->block);
+  replace_block (connection, MAX (BLOCK_CAPACITY, (end - begin) * 2));
+  if (terminated >= begin && terminated < end)
+    window->data[terminated - begin] = connection->terminated_byte;
+  connection->terminated = NULL;
+}
+
+gboolean
+s9ws_connection_read_ahead (S9wsConnection *connection)
+{
+  S9wsWindow *window = &connection->window;
+  guint64 limit = connection->config->max_message_size;
+  gsize room;
+  gssize n;
+
+  if (limit == 0)
+    limit = READ_AHEAD_MAX;
+  if (connection->phase != S9WS_PHASE_OPEN || window->end - window->begin > limit)
+    return FALSE;
+
+  if (connection->is_lent && connection->lent_block == NULL)
+    keep_lent (connection);
+
+  room = s9ws_connection_make_room (connection);
+  n = s9ws_transport_read (connection->transport, window->data + window->end, room, NULL);
+  if (n > 0)
+    window->end += (gsize) n;
+
+  return n > 0 || n == S9WS_TRANSPORT_AGAIN;
+}
+
+/* Getters */
+
+S9wsBlock *
+s9ws_connection_share_block (S9wsConnection *connection)
+{
+  if (connection->terminated != NULL)
+    keep_lent (connection);
+
+  return s9ws_block_ref (connection->lent_block != NULL ? connection->lent_block : connection->block);
+}
+
+S9wsPhase
+s9ws_connection_get_phase (S9wsConnection *connection)
+{
+  return connection->phase;
+}
+
+gsize
+s9ws_connection_get_buffered (S9wsConnection *connection)
+{
+  return s9ws_output_get_size (&connection->output);
+}
+
+gsize
+s9ws_connection_get_unsent (S9wsConnection *connection)
+{
+  return connection->unsent;
+}
+
+gboolean
+s9ws_connection_has_pending (S9wsConnection *connection)
+{
+  return s9ws_transport_has_pending (connection->transport);
+}
+
+S9wsTransport *
+s9ws_connection_get_transport (S9wsConnection *connection)
+{
+  return connection->transport;
+}
+
+const S9wsAnswer *
+s9ws_connection_get_answer (S9wsConnection *connection)
+{
+  return &connection->answer;
+}
+
+const S9wsCounters *
+s9ws_connection_get_counters (S9wsConnection *connection)
+{
+  return &connection->counters;
+}
+
+guint
+s9ws_connection_get_close_code (S9wsConnection *connection)
+{
+  return connection->close_code;
+}
+
+const char *
+s9ws_connection_get_close_reason (S9wsConnection *connection)
+{
+  return connection->close_reason;
+}
+
+short
+s9ws_connection_get_poll_events (S9wsConnection *connection)
+{
+  short events = s9ws_output_get_size (&connection->output) > 0 ? POLLOUT : 0;
+
+  /* After its close frame the peer has nothing more to say. */
+  return connection->phase == S9WS_PHASE_FINISHING ? events : events | POLLIN;
+}
+
+gint64
+s9ws_connection_get_deadline (S9wsConnection *connection)
+{
+  if (connection->deadline == 0 ||
+      (connection->trim_time != 0 && connection->trim_time < connection->deadline))
+    return connection->trim_time;
+
+  return connection->deadline;
+}

@@ -1,0 +1,229 @@
+/* dial.c: a connected socket, by way of GIO
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "config.h"
+
+#include "dial.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gi18n-lib.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../s9ws-error.h"
+
+typedef struct
+{
+  GMainContext *context;
+  GCancellable *cancellable; /* what ends the attempt: the user's, or the timeout */
+  GSocketConnection *connection;
+  GError *error;
+  gboolean is_done;
+  gboolean has_timed_out;
+} Attempt;
+
+static void
+on_connected (GObject      *object,
+              GAsyncResult *result,
+              gpointer      user_data)
+{
+  Attempt *attempt = user_data;
+
+  attempt->connection = g_socket_client_connect_finish (G_SOCKET_CLIENT (object), result, &attempt->error);
+  attempt->is_done = TRUE;
+}
+
+static gboolean
+on_timeout (gpointer user_data)
+{
+  Attempt *attempt = user_data;
+
+  attempt->has_timed_out = TRUE;
+  g_cancellable_cancel (attempt->cancellable);
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+on_cancelled (GCancellable *cancellable,
+              gpointer      user_data)
+{
+  Attempt *attempt = user_data;
+
+  g_cancellable_cancel (attempt->cancellable);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+add_source (Attempt    *attempt,
+            GSource    *source,
+            GSourceFunc callback)
+{
+  g_source_set_callback (source, callback, attempt, NULL);
+  g_source_attach (source, attempt->context);
+  g_source_unref (source);
+}
+
+/* Which proxy to use is asked for by a scheme that resolvers know.  HTTP proxies are
+ * asked to CONNECT, also for ws: nothing else lets an upgrade through. */
+static GSocketConnectable *
+create_connectable (const S9wsEndpoint *endpoint)
+{
+  return g_object_new (G_TYPE_NETWORK_ADDRESS,
+                       "hostname", endpoint->host,
+                       "port", (guint) endpoint->port,
+                       "scheme", endpoint->is_secure ? "https" : "http",
+                       NULL);
+}
+
+static void
+connect_on_own_context (const S9wsEndpoint    *endpoint,
+                        const S9wsDialOptions *options,
+                        GCancellable          *cancellable,
+                        Attempt               *attempt)
+{
+  g_autoptr (GSocketClient) client = g_socket_client_new ();
+  g_autoptr (GSocketConnectable) connectable = create_connectable (endpoint);
+
+  attempt->context = g_main_context_new ();
+  attempt->cancellable = g_cancellable_new ();
+  g_main_context_push_thread_default (attempt->context);
+
+  if (options->timeout > 0)
+    add_source (attempt, g_timeout_source_new (options->timeout), on_timeout);
+  if (cancellable != NULL)
+    add_source (attempt, g_cancellable_source_new (cancellable), G_SOURCE_FUNC (on_cancelled));
+
+  /* Only the asynchronous way tries addresses side by side (RFC 8305). */
+  g_socket_client_connect_async (client, connectable, attempt->cancellable, on_connected, attempt);
+  while (!attempt->is_done)
+    g_main_context_iteration (attempt->context, TRUE);
+
+  g_main_context_pop_thread_default (attempt->context);
+  g_object_unref (attempt->cancellable);
+  g_main_context_unref (attempt->context);
+}
+
+static void
+explain (const S9wsEndpoint    *endpoint,
+         const S9wsDialOptions *options,
+         GCancellable          *cancellable,
+         Attempt               *attempt,
+         GError               **error)
+{
+  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+    return;
+
+  if (attempt->has_timed_out)
+    g_set_error (error, S9WS_ERROR, S9WS_ERROR_TIMED_OUT,
+                 _("Connecting to %s, port %u, took longer than the connect-timeout of %u ms"),
+                 endpoint->host, endpoint->port, options->timeout);
+  else
+    g_set_error (error, S9WS_ERROR, S9WS_ERROR_CONNECT, _("Connecting to %s, port %u, failed: %s"),
+                 endpoint->host, endpoint->port, attempt->error->message);
+}
+
+/* The descriptor behind the connection, ours from now on. */
+static int
+take_descriptor (GSocketConnection *connection,
+                 GError           **error)
+{
+  int fd;
+
+  /* Behind a proxy that is itself spoken to in TLS there is more than a socket. */
+  if (G_IS_TCP_WRAPPER_CONNECTION (connection))
+    {
+      GIOStream *base = g_tcp_wrapper_connection_get_base_io_stream (G_TCP_WRAPPER_CONNECTION (connection));
+
+      if (!G_IS_SOCKET_CONNECTION (base))
+        {
+          g_set_error_literal (error, S9WS_ERROR, S9WS_ERROR_CONNECT,
+                               _("The proxy is reached by TLS, which is not supported; expected an HTTP or SOCKS proxy"));
+          return -1;
+        }
+    }
+
+  fd = fcntl (g_socket_get_fd (g_socket_connection_get_socket (connection)), F_DUPFD_CLOEXEC, 3);
+  if (fd < 0 || fcntl (fd, F_SETFL, fcntl (fd, F_GETFL) & ~O_NONBLOCK) < 0)
+    {
+      g_set_error (error, S9WS_ERROR, S9WS_ERROR_SOCKET_UNAVAILABLE,
+                   _("The socket could not be taken over: %s"), g_strerror (errno));
+      if (fd >= 0)
+        close (fd);
+      return -1;
+    }
+
+  return fd;
+}
+
+static int
+set_ttl (int   fd,
+         guint ttl)
+{
+  struct sockaddr_storage address;
+  socklen_t size = sizeof address;
+  int value = (int) ttl;
+
+  if (getsockname (fd, (struct sockaddr *) &address, &size) < 0)
+    return -1;
+
+  if (address.ss_family == AF_INET6)
+    return setsockopt (fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &value, sizeof value);
+
+  return setsockopt (fd, IPPROTO_IP, IP_TTL, &value, sizeof value);
+}
+
+static gboolean
+set_up (int                    fd,
+        const S9wsDialOptions *options,
+        GError               **error)
+{
+  int nodelay = options->nodelay;
+  const char *name = NULL;
+
+  if (setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &nodelay, sizeof nodelay) < 0)
+    name = "nodelay";
+  else if (options->ttl > 0 && set_ttl (fd, options->ttl) < 0)
+    name = "ttl";
+
+  if (name == NULL)
+    return TRUE;
+
+  g_set_error (error, S9WS_ERROR, S9WS_ERROR_SOCKET_UNAVAILABLE,
+               _("The option %s could not be set on the socket: %s"), name, g_strerror (errno));
+  return FALSE;
+}
+
+int
+s9ws_dial (const S9wsEndpoint    *endpoint,
+           const S9wsDialOptions *options,
+           GCancellable          *cancellable,
+           GError               **error)
+{
+  Attempt attempt = { 0 };
+  int fd;
+
+  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+    return -1;
+
+  connect_on_own_context (endpoint, options, cancellable, &attempt);
+  if (attempt.connection == NULL)
+    {
+      explain (endpoint, options, cancellable, &attempt, error);
+      g_clear_error (&attempt.error);
+      return -1;
+    }
+
+  fd = take_descriptor (attempt.connection, error);
+  g_object_unref (attempt.connection);
+  if (fd >= 0 && !set_up (fd, options, error))
+    {
+      close (fd);
+      return -1;
+    }
+
+  return fd;
+}

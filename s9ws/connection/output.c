@@ -1,0 +1,181 @@
+/* output.c: frames on their way out, encoded and masked
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "config.h"
+
+#include "output.h"
+
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <string.h>
+
+#include "../framer/mask.h"
+
+#define MIN_CAPACITY 4096
+#define KEPT_CAPACITY (256 * 1024) /* an emptied buffer above this is given back */
+
+/* RFC 6455, section 5.3: masks must not be predictable. */
+static void
+refill_masks (S9wsOutput *output)
+{
+  if (gnutls_rnd (GNUTLS_RND_NONCE, output->masks, sizeof output->masks) < 0)
+    g_error ("s9ws: no random numbers for masks");
+
+  output->n_masks = S9WS_MASK_POOL_SIZE;
+}
+
+static inline void
+take_mask (S9wsOutput *output,
+           guint8      mask[S9WS_MASK_SIZE])
+{
+  if (G_UNLIKELY (output->n_masks == 0))
+    refill_masks (output);
+
+  memcpy (mask, output->masks[--output->n_masks], S9WS_MASK_SIZE);
+}
+
+static void
+grow (S9wsOutput *output,
+      gsize       size)
+{
+  gsize used = s9ws_output_get_size (output);
+
+  if (output->begin > 0 && used > 0)
+    memmove (output->data, output->data + output->begin, used);
+  output->begin = 0;
+  output->end = used;
+
+  if (output->capacity - used < size)
+    {
+      output->capacity = MAX (MAX (used + size, output->capacity * 2), MIN_CAPACITY);
+      output->data = g_realloc (output->data, output->capacity);
+    }
+}
+
+static inline guint8 *
+reserve (S9wsOutput *output,
+         gsize       size)
+{
+  if (G_UNLIKELY (output->capacity - output->end < size))
+    grow (output, size);
+
+  return output->data + output->end;
+}
+
+void
+s9ws_output_begin_frame (S9wsOutput      *output,
+                         S9wsOutputFrame *frame,
+                         S9wsOpcode       opcode,
+                         const guint8    *data,
+                         gsize            size,
+                         gsize            max_size)
+{
+  gsize piece = MIN (size, max_size);
+  guint8 *target = reserve (output, S9WS_FRAME_HEADER_MAX + piece);
+  gsize header_size;
+
+  take_mask (output, frame->mask);
+  if (G_LIKELY (size < 126))
+    {
+      target[0] = 0x80 | (guint8) opcode;
+      target[1] = 0x80 | (guint8) size;
+      memcpy (target + 2, frame->mask, S9WS_MASK_SIZE);
+      header_size = 2 + S9WS_MASK_SIZE;
+    }
+  else
+    {
+      header_size = s9ws_frame_write_header (target, opcode, TRUE, 0, size, frame->mask);
+    }
+
+  /* So that pieces of a large frame fill whole TLS records. */
+  if (piece < size)
+    piece -= header_size;
+
+  if (piece > 0)
+    s9ws_mask_copy (target + header_size, data, piece, frame->mask, 0);
+  output->end += header_size + piece;
+
+  frame->data = data;
+  frame->size = size;
+  frame->offset = piece;
+}
+
+void
+s9ws_output_continue_frame (S9wsOutput      *output,
+                            S9wsOutputFrame *frame,
+                            gsize            max_size)
+{
+  gsize piece = MIN (frame->size - frame->offset, max_size);
+  guint8 *target = reserve (output, piece);
+
+  s9ws_mask_copy (target, frame->data + frame->offset, piece, frame->mask, frame->offset);
+  output->end += piece;
+  frame->offset += piece;
+}
+
+void
+s9ws_output_append_frame (S9wsOutput   *output,
+                          S9wsOpcode    opcode,
+                          const guint8 *data,
+                          gsize         size)
+{
+  S9wsOutputFrame frame;
+
+  s9ws_output_begin_frame (output, &frame, opcode, data, size, size);
+}
+
+void
+s9ws_output_take (S9wsOutput *output,
+                  S9wsOutput *other)
+{
+  gsize size = s9ws_output_get_size (other);
+
+  if (s9ws_output_get_size (output) == 0)
+    {
+      guint8 *data = output->data;
+      gsize capacity = output->capacity;
+
+      output->data = other->data;
+      output->begin = other->begin;
+      output->end = other->end;
+      output->capacity = other->capacity;
+      other->data = data;
+      other->capacity = capacity;
+    }
+  else if (size > 0)
+    {
+      memcpy (reserve (output, size), other->data + other->begin, size);
+      output->end += size;
+    }
+
+  other->begin = 0;
+  other->end = 0;
+}
+
+void
+s9ws_output_consume (S9wsOutput *output,
+                     gsize       size)
+{
+  output->begin += size;
+  if (output->begin < output->end)
+    return;
+
+  output->begin = 0;
+  output->end = 0;
+  if (G_UNLIKELY (output->capacity > KEPT_CAPACITY))
+    {
+      output->capacity = 0;
+      g_clear_pointer (&output->data, g_free);
+    }
+}
+
+void
+s9ws_output_clear (S9wsOutput *output)
+{
+  g_free (output->data);
+  output->data = NULL;
+  output->begin = 0;
+  output->end = 0;
+  output->capacity = 0;
+}

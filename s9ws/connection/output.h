@@ -1,0 +1,68 @@
+/* output.h: frames on their way out, encoded and masked
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include <glib.h>
+
+#include "../framer/frame.h"
+
+G_BEGIN_DECLS
+
+#define S9WS_MASK_POOL_SIZE 64 /* masks; more at once would be felt as latency */
+
+/* Zero-initialised by the owner.  The bytes in [begin, end) are to be sent. */
+typedef struct
+{
+  guint8 *data;
+  gsize begin;
+  gsize end;
+  gsize capacity;
+  guint n_masks; /* unused ones, at the start of masks */
+  guint8 masks[S9WS_MASK_POOL_SIZE][S9WS_MASK_SIZE];
+} S9wsOutput;
+
+/* A frame of which part has been encoded: large ones are encoded piece by piece,
+ * so that masked bytes are still in the cache when they are sent. */
+typedef struct
+{
+  const guint8 *data;
+  gsize size;
+  gsize offset;
+  guint8 mask[S9WS_MASK_SIZE];
+} S9wsOutputFrame;
+
+/* Encodes the header and at most about @max_size bytes of the payload. */
+void s9ws_output_begin_frame    (S9wsOutput      *output,
+                                 S9wsOutputFrame *frame,
+                                 S9wsOpcode       opcode,
+                                 const guint8    *data,
+                                 gsize            size,
+                                 gsize            max_size);
+void s9ws_output_continue_frame (S9wsOutput      *output,
+                                 S9wsOutputFrame *frame,
+                                 gsize            max_size);
+
+/* Encodes a whole frame. */
+void s9ws_output_append_frame (S9wsOutput   *output,
+                               S9wsOpcode    opcode,
+                               const guint8 *data,
+                               gsize         size);
+
+/* Appends what is encoded already, and takes it out of @other. */
+void s9ws_output_take (S9wsOutput *output,
+                       S9wsOutput *other);
+
+/* Forgets the first @size bytes, which have been sent. */
+void s9ws_output_consume (S9wsOutput *output,
+                          gsize       size);
+void s9ws_output_clear   (S9wsOutput *output);
+
+static inline gsize
+s9ws_output_get_size (const S9wsOutput *output)
+{
+  return output->end - output->begin;
+}
+
+G_END_DECLS

@@ -1,0 +1,101 @@
+/* plain-transport.c: a transport on a bare socket
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "config.h"
+
+#include "plain-transport.h"
+
+#include <errno.h>
+#include <glib/gi18n-lib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../s9ws-error.h"
+#include "draining.h"
+
+static gssize
+plain_read (S9wsTransport *transport,
+            void          *buffer,
+            gsize          size,
+            GError       **error)
+{
+  gssize n;
+
+  do
+    {
+      transport->n_reads++;
+      n = recv (transport->fd, buffer, size, transport->may_block ? 0 : MSG_DONTWAIT);
+    }
+  while (G_UNLIKELY (n < 0 && errno == EINTR));
+
+  if (G_LIKELY (n >= 0))
+    return n;
+  if (errno == EAGAIN || errno == EWOULDBLOCK)
+    return S9WS_TRANSPORT_AGAIN;
+
+  g_set_error (error, S9WS_ERROR, S9WS_ERROR_IO, _("Reading from the server failed: %s"), g_strerror (errno));
+  return S9WS_TRANSPORT_FAILED;
+}
+
+static gssize
+plain_write (S9wsTransport *transport,
+             const void    *data,
+             gsize          size,
+             GError       **error)
+{
+  gssize n;
+
+  do
+    {
+      transport->n_writes++;
+      n = send (transport->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+  while (G_UNLIKELY (n < 0 && errno == EINTR));
+
+  if (G_LIKELY (n >= 0))
+    return n;
+  if (errno == EAGAIN || errno == EWOULDBLOCK)
+    return S9WS_TRANSPORT_AGAIN;
+
+  g_set_error (error, S9WS_ERROR, S9WS_ERROR_IO, _("Writing to the server failed: %s"), g_strerror (errno));
+  return S9WS_TRANSPORT_FAILED;
+}
+
+static gboolean
+plain_has_pending (S9wsTransport *transport)
+{
+  return FALSE;
+}
+
+static S9wsIoResult
+plain_handshake (S9wsTransport *transport,
+                 GError       **error)
+{
+  return S9WS_IO_DONE;
+}
+
+static void
+plain_close (S9wsTransport *transport)
+{
+  s9ws_drain_and_close (transport->fd);
+  g_free (transport);
+}
+
+static const S9wsTransportTable plain_table = {
+  .read = plain_read,
+  .write = plain_write,
+  .has_pending = plain_has_pending,
+  .handshake = plain_handshake,
+  .close = plain_close,
+};
+
+S9wsTransport *
+s9ws_plain_transport_new (int fd)
+{
+  S9wsTransport *transport = g_new0 (S9wsTransport, 1);
+
+  transport->table = &plain_table;
+  transport->fd = fd;
+  return transport;
+}

@@ -1,0 +1,493 @@
+/* tls-transport.c: a transport that speaks TLS through GnuTLS
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "config.h"
+
+#include "tls-transport.h"
+
+#include <errno.h>
+#include <gio/gio.h>
+#include <glib/gi18n-lib.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "../s9ws-error.h"
+#include "draining.h"
+
+#define PULL_CAPACITY (64 * 1024) /* bytes: GnuTLS by itself makes two calls a record */
+#define MAX_TICKETS 64
+#define MAX_IDLE_ROUNDS 16        /* records without data handled in one read */
+
+struct _S9wsTlsSettings
+{
+  gatomicrefcount ref_count;
+  gnutls_certificate_credentials_t credentials;
+  gnutls_priority_t priority;
+  gboolean verify_peer;
+  char *server_name; /* or NULL */
+  GMutex lock;
+  GHashTable *tickets; /* guarded by lock; of GBytes, by "host:port" */
+};
+
+typedef struct
+{
+  S9wsTransport transport;
+  S9wsTlsSettings *settings;
+  gnutls_session_t session;
+  char *name;       /* what the certificate must be for */
+  char *ticket_key;
+  gboolean has_new_ticket;
+  gboolean is_established;
+  gboolean pulls_only_buffered; /* no system call: read has something to give already */
+  gsize pull_begin;
+  gsize pull_end;
+  gsize unconfirmed; /* bytes of a record that was made, but not sent whole */
+  guint8 pull_buffer[PULL_CAPACITY];
+} TlsTransport;
+
+/* Settings */
+
+S9wsTlsSettings *
+s9ws_tls_settings_new (struct gnutls_certificate_credentials_st *credentials,
+                       struct gnutls_priority_st                *priority,
+                       gboolean                                  verify_peer,
+                       const char                               *server_name)
+{
+  S9wsTlsSettings *settings = g_new0 (S9wsTlsSettings, 1);
+
+  g_atomic_ref_count_init (&settings->ref_count);
+  settings->credentials = credentials;
+  settings->priority = priority;
+  settings->verify_peer = verify_peer;
+  settings->server_name = g_strdup (server_name);
+  settings->tickets = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_bytes_unref);
+  g_mutex_init (&settings->lock);
+  return settings;
+}
+
+S9wsTlsSettings *
+s9ws_tls_settings_ref (S9wsTlsSettings *settings)
+{
+  g_atomic_ref_count_inc (&settings->ref_count);
+  return settings;
+}
+
+void
+s9ws_tls_settings_unref (S9wsTlsSettings *settings)
+{
+  if (!g_atomic_ref_count_dec (&settings->ref_count))
+    return;
+
+  gnutls_certificate_free_credentials (settings->credentials);
+  gnutls_priority_deinit (settings->priority);
+  g_hash_table_unref (settings->tickets);
+  g_mutex_clear (&settings->lock);
+  g_free (settings->server_name);
+  g_free (settings);
+}
+
+/* Tickets */
+
+/* RFC 8446, appendix C.4: a ticket is used once, so that nobody can tell connections of
+ * one client by it. */
+static void
+use_ticket (TlsTransport *tls)
+{
+  GBytes *ticket = NULL;
+  char *key = NULL;
+
+  g_mutex_lock (&tls->settings->lock);
+  g_hash_table_steal_extended (tls->settings->tickets, tls->ticket_key, (gpointer *) &key, (gpointer *) &ticket);
+  g_mutex_unlock (&tls->settings->lock);
+
+  if (ticket == NULL)
+    return;
+
+  gnutls_session_set_data (tls->session, g_bytes_get_data (ticket, NULL), g_bytes_get_size (ticket));
+  g_bytes_unref (ticket);
+  g_free (key);
+}
+
+static void
+keep_ticket (TlsTransport *tls)
+{
+  gnutls_datum_t data;
+  GBytes *ticket;
+
+  tls->has_new_ticket = FALSE;
+  if (gnutls_session_get_data2 (tls->session, &data) < 0)
+    return;
+
+  ticket = g_bytes_new (data.data, data.size);
+  gnutls_free (data.data);
+
+  g_mutex_lock (&tls->settings->lock);
+  if (g_hash_table_size (tls->settings->tickets) >= MAX_TICKETS)
+    g_hash_table_remove_all (tls->settings->tickets);
+  g_hash_table_replace (tls->settings->tickets, g_strdup (tls->ticket_key), ticket);
+  g_mutex_unlock (&tls->settings->lock);
+}
+
+static int
+on_ticket (gnutls_session_t      session,
+           unsigned int          type,
+           unsigned              when,
+           unsigned int          is_incoming,
+           const gnutls_datum_t *message)
+{
+  TlsTransport *tls = gnutls_session_get_ptr (session);
+
+  /* It can be asked for once this function has returned. */
+  tls->has_new_ticket = TRUE;
+  return 0;
+}
+
+/* Below GnuTLS */
+
+static gssize
+take_pulled (TlsTransport *tls,
+             void         *buffer,
+             gsize         size)
+{
+  gsize n = MIN (size, tls->pull_end - tls->pull_begin);
+
+  memcpy (buffer, tls->pull_buffer + tls->pull_begin, n);
+  tls->pull_begin += n;
+  return (gssize) n;
+}
+
+static ssize_t
+pull (gnutls_transport_ptr_t user_data,
+      void                  *buffer,
+      size_t                 size)
+{
+  TlsTransport *tls = user_data;
+  gssize n;
+
+  if (tls->pull_begin < tls->pull_end)
+    return take_pulled (tls, buffer, size);
+
+  if (tls->pulls_only_buffered)
+    {
+      gnutls_transport_set_errno (tls->session, EAGAIN);
+      return -1;
+    }
+
+  do
+    {
+      tls->transport.n_reads++;
+      n = recv (tls->transport.fd, tls->pull_buffer, PULL_CAPACITY, tls->transport.may_block ? 0 : MSG_DONTWAIT);
+    }
+  while (n < 0 && errno == EINTR);
+
+  if (n <= 0)
+    {
+      gnutls_transport_set_errno (tls->session, n < 0 ? errno : 0);
+      return n;
+    }
+
+  tls->pull_begin = 0;
+  tls->pull_end = (gsize) n;
+  return take_pulled (tls, buffer, size);
+}
+
+static ssize_t
+push (gnutls_transport_ptr_t user_data,
+      const giovec_t        *vector,
+      int                    n_vectors)
+{
+  TlsTransport *tls = user_data;
+  struct msghdr message = { 0 };
+  gssize n;
+
+  message.msg_iov = (struct iovec *) vector;
+  message.msg_iovlen = (size_t) n_vectors;
+  do
+    {
+      tls->transport.n_writes++;
+      n = sendmsg (tls->transport.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+  while (n < 0 && errno == EINTR);
+
+  if (n < 0)
+    gnutls_transport_set_errno (tls->session, errno);
+  return n;
+}
+
+static int
+pull_timeout (gnutls_transport_ptr_t user_data,
+              unsigned int           timeout)
+{
+  return 1;
+}
+
+/* Errors */
+
+static void
+set_alert_error (TlsTransport *tls,
+                 GError      **error)
+{
+  const char *name = gnutls_alert_get_name (gnutls_alert_get (tls->session));
+
+  g_set_error (error, S9WS_ERROR, S9WS_ERROR_TLS, _("The server %s ended TLS with an alert: %s"),
+               tls->name, name != NULL ? name : "?");
+}
+
+static void
+set_tls_error (TlsTransport *tls,
+               int           code,
+               GError      **error)
+{
+  if (code == GNUTLS_E_FATAL_ALERT_RECEIVED)
+    set_alert_error (tls, error);
+  else if (code == GNUTLS_E_PREMATURE_TERMINATION)
+    g_set_error (error, S9WS_ERROR, S9WS_ERROR_TLS,
+                 _("The TLS connection to %s was cut off: the server has not ended it"), tls->name);
+  else
+    g_set_error (error, S9WS_ERROR, S9WS_ERROR_TLS, _("TLS with %s failed: %s"), tls->name, gnutls_strerror (code));
+}
+
+static void
+set_certificate_error (TlsTransport *tls,
+                       GError      **error)
+{
+  unsigned status = gnutls_session_get_verify_cert_status (tls->session);
+  gnutls_datum_t text = { 0 };
+
+  if (gnutls_certificate_verification_status_print (status, gnutls_certificate_type_get (tls->session), &text, 0) < 0)
+    text.data = NULL;
+
+  g_set_error (error, S9WS_ERROR, S9WS_ERROR_TLS, _("The certificate of %s was refused: %s"), tls->name,
+               text.data != NULL ? g_strchomp ((char *) text.data) : gnutls_strerror (GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR));
+  gnutls_free (text.data);
+}
+
+/* The table */
+
+static gboolean
+is_passing (int code)
+{
+  return code == GNUTLS_E_AGAIN || code == GNUTLS_E_INTERRUPTED || code == GNUTLS_E_WARNING_ALERT_RECEIVED ||
+         code == GNUTLS_E_REHANDSHAKE;
+}
+
+static S9wsIoResult
+tls_handshake (S9wsTransport *transport,
+               GError       **error)
+{
+  TlsTransport *tls = (TlsTransport *) transport;
+  int code;
+
+  do
+    code = gnutls_handshake (tls->session);
+  while (code == GNUTLS_E_INTERRUPTED || code == GNUTLS_E_WARNING_ALERT_RECEIVED);
+
+  if (code == GNUTLS_E_SUCCESS)
+    {
+      tls->is_established = TRUE;
+      return S9WS_IO_DONE;
+    }
+
+  if (code == GNUTLS_E_AGAIN)
+    return gnutls_record_get_direction (tls->session) == 1 ? S9WS_IO_WANT_WRITE : S9WS_IO_WANT_READ;
+
+  if (code == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR)
+    set_certificate_error (tls, error);
+  else
+    set_tls_error (tls, code, error);
+
+  return S9WS_IO_FAILED;
+}
+
+static gboolean
+tls_has_pending (S9wsTransport *transport)
+{
+  TlsTransport *tls = (TlsTransport *) transport;
+
+  return gnutls_record_check_pending (tls->session) > 0 || tls->pull_begin < tls->pull_end;
+}
+
+/* One record, or part of one.  Records without data are passed over. */
+static gssize
+read_record (TlsTransport *tls,
+             void         *buffer,
+             gsize         size)
+{
+  gssize n = GNUTLS_E_AGAIN;
+
+  for (guint i = 0; i < MAX_IDLE_ROUNDS; i++)
+    {
+      n = gnutls_record_recv (tls->session, buffer, size);
+      if (n >= 0 || !is_passing ((int) n))
+        return n;
+
+      /* A key update or a ticket says "again", too: there may be more behind it.  What
+       * has come in half has to wait for its other half. */
+      if (tls->pull_begin == tls->pull_end)
+        return n;
+    }
+
+  return n;
+}
+
+static gssize
+tls_read (S9wsTransport *transport,
+          void          *buffer,
+          gsize          size,
+          GError       **error)
+{
+  TlsTransport *tls = (TlsTransport *) transport;
+  gsize total = 0;
+  gssize n;
+
+  n = read_record (tls, buffer, size);
+  if (G_UNLIKELY (tls->has_new_ticket))
+    keep_ticket (tls);
+
+  if (n == 0)
+    return 0;
+  if (n < 0 && is_passing ((int) n))
+    return S9WS_TRANSPORT_AGAIN;
+  if (n < 0)
+    {
+      set_tls_error (tls, (int) n, error);
+      return S9WS_TRANSPORT_FAILED;
+    }
+
+  /* All that came with it, but nothing more: an end or an error among them is seen the
+   * next time. */
+  total = (gsize) n;
+  tls->pulls_only_buffered = TRUE;
+  while (total < size && tls_has_pending (transport))
+    {
+      n = gnutls_record_recv (tls->session, (char *) buffer + total, size - total);
+      if (n <= 0)
+        break;
+      total += (gsize) n;
+    }
+  tls->pulls_only_buffered = FALSE;
+
+  return (gssize) total;
+}
+
+static gssize
+tls_write (S9wsTransport *transport,
+           const void    *data,
+           gsize          size,
+           GError       **error)
+{
+  TlsTransport *tls = (TlsTransport *) transport;
+  gssize n;
+
+  /* A record that was made is sent before anything else, whatever is offered. */
+  n = tls->unconfirmed > 0 ? gnutls_record_send (tls->session, NULL, 0)
+                           : gnutls_record_send (tls->session, data, size);
+  if (G_LIKELY (n >= 0))
+    {
+      tls->unconfirmed = 0;
+      return n;
+    }
+
+  if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED)
+    {
+      if (tls->unconfirmed == 0)
+        tls->unconfirmed = size;
+      return S9WS_TRANSPORT_AGAIN;
+    }
+
+  set_tls_error (tls, (int) n, error);
+  return S9WS_TRANSPORT_FAILED;
+}
+
+static void
+tls_close (S9wsTransport *transport)
+{
+  TlsTransport *tls = (TlsTransport *) transport;
+
+  if (tls->is_established)
+    gnutls_bye (tls->session, GNUTLS_SHUT_WR);
+  gnutls_deinit (tls->session);
+  s9ws_drain_and_close (transport->fd);
+  s9ws_tls_settings_unref (tls->settings);
+  g_free (tls->name);
+  g_free (tls->ticket_key);
+  g_free (tls);
+}
+
+static const S9wsTransportTable tls_table = {
+  .read = tls_read,
+  .write = tls_write,
+  .has_pending = tls_has_pending,
+  .handshake = tls_handshake,
+  .close = tls_close,
+};
+
+/* Opening */
+
+static int
+set_up_session (TlsTransport *tls)
+{
+  static const gnutls_datum_t alpn = { (unsigned char *) "http/1.1", 8 };
+  S9wsTlsSettings *settings = tls->settings;
+  int code;
+
+  code = gnutls_priority_set (tls->session, settings->priority);
+  if (code >= 0)
+    code = gnutls_credentials_set (tls->session, GNUTLS_CRD_CERTIFICATE, settings->credentials);
+  if (code >= 0)
+    code = gnutls_alpn_set_protocols (tls->session, &alpn, 1, 0);
+  /* RFC 6066, section 3: names only, no addresses. */
+  if (code >= 0 && !g_hostname_is_ip_address (tls->name))
+    code = gnutls_server_name_set (tls->session, GNUTLS_NAME_DNS, tls->name, strlen (tls->name));
+  if (code >= 0 && settings->verify_peer)
+    gnutls_session_set_verify_cert (tls->session, tls->name, 0);
+
+  return code;
+}
+
+S9wsTransport *
+s9ws_tls_transport_new (int              fd,
+                        S9wsTlsSettings *settings,
+                        const char      *host,
+                        guint16          port,
+                        GError         **error)
+{
+  TlsTransport *tls = g_new0 (TlsTransport, 1);
+  int code;
+
+  tls->transport.table = &tls_table;
+  tls->transport.fd = fd;
+  tls->settings = s9ws_tls_settings_ref (settings);
+  tls->name = g_strdup (settings->server_name != NULL ? settings->server_name : host);
+  tls->ticket_key = g_strdup_printf ("%s:%u", host, port);
+
+  code = gnutls_init (&tls->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
+  if (code >= 0)
+    code = set_up_session (tls);
+  if (code < 0)
+    {
+      set_tls_error (tls, code, error);
+      tls_close (&tls->transport);
+      return NULL;
+    }
+
+  gnutls_session_set_ptr (tls->session, tls);
+  gnutls_transport_set_ptr (tls->session, tls);
+  gnutls_transport_set_pull_function (tls->session, pull);
+  gnutls_transport_set_pull_timeout_function (tls->session, pull_timeout);
+  gnutls_transport_set_vec_push_function (tls->session, push);
+  gnutls_handshake_set_hook_function (tls->session, GNUTLS_HANDSHAKE_NEW_SESSION_TICKET, GNUTLS_HOOK_POST, on_ticket);
+  use_ticket (tls);
+
+  return &tls->transport;
+}
+
+gpointer
+s9ws_tls_transport_get_session (S9wsTransport *transport)
+{
+  return transport->table == &tls_table ? ((TlsTransport *) transport)->session : NULL;
+}

@@ -1,0 +1,532 @@
+/* s9ws-async-client.c: the client with a thread of its own
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "config.h"
+
+#include "s9ws-async-client.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "s9ws-async-thread.h"
+#include "s9ws-client-private.h"
+
+/**
+ * S9wsAsyncClient:
+ *
+ * A client whose socket belongs to a background thread.
+ *
+ * The thread reads and writes; events come to the user through a queue. Who takes them
+ * off is the user's choice, one at a time:
+ *
+ * - a main context: [method@S9ws.Client.open_async] or
+ *   [method@S9ws.AsyncClient.attach]; the signals are emitted there and nowhere else;
+ * - a thread of the user's: [method@S9ws.AsyncClient.start], then
+ *   [method@S9ws.AsyncClient.pop_event] and its kin;
+ * - [method@S9ws.Client.run], which emits the signals on the calling thread.
+ *
+ * [signal@S9ws.Client::poll] and [signal@S9ws.Client::idle] are not emitted.
+ *
+ * Sending, closing, [method@S9ws.Client.force_quit] and the getters may be called from
+ * any thread. What a thread sends goes out in the order in which it sent it. What is
+ * sent from [method@S9ws.AsyncClient.start] or [method@S9ws.Client.open_async] on, before
+ * the connection is open, goes out when it is.
+ *
+ * Dropping the last reference, on whichever thread, closes the connection and ends the
+ * thread without waiting for either; see [method@S9ws.AsyncClient.join].
+ *
+ * Since: 0.1
+ */
+struct _S9wsAsyncClient
+{
+  S9wsClient parent_instance;
+
+  S9wsAsyncThread *thread;
+  int is_attached; /* atomic */
+};
+
+struct _S9wsAsyncClientClass
+{
+  S9wsClientClass parent_class;
+};
+
+G_DEFINE_FINAL_TYPE (S9wsAsyncClient, s9ws_async_client, S9WS_TYPE_CLIENT)
+
+static S9wsAsyncThread *
+get_thread (S9wsClient *client)
+{
+  return S9WS_ASYNC_CLIENT (client)->thread;
+}
+
+static S9wsAsyncQueue *
+get_queue (S9wsAsyncClient *client)
+{
+  return s9ws_async_thread_get_queue (client->thread);
+}
+
+static void
+deliver (GObject   *object,
+         S9wsEvent *event)
+{
+  S9wsClient *client = S9WS_CLIENT (object);
+
+  s9ws_client_begin_delivery (client);
+  s9ws_client_deliver_event (client, event);
+  s9ws_client_end_delivery (client);
+}
+
+static void
+attach (S9wsAsyncClient *client,
+        GMainContext    *context)
+{
+  g_atomic_int_set (&client->is_attached, TRUE);
+  s9ws_async_queue_attach (get_queue (client), context, G_OBJECT (client), deliver);
+}
+
+/* Starts the thread if there is none: @error as for start (). */
+static gboolean
+ensure_started (S9wsAsyncClient *client,
+                GError         **error)
+{
+  S9wsClient *base = S9WS_CLIENT (client);
+  S9wsAsyncThread *thread = client->thread;
+
+  if (s9ws_async_thread_is_started (thread))
+    return TRUE;
+
+  if (s9ws_async_thread_get_state (thread) == S9WS_STATE_CLOSED)
+    {
+      s9ws_client_set_state_error (S9WS_STATE_CLOSED, error);
+      return FALSE;
+    }
+
+  if (s9ws_async_thread_get_state (thread) == S9WS_STATE_NEW &&
+      !s9ws_async_thread_begin (thread, base->uri, base->options, error))
+    return FALSE;
+
+  return s9ws_async_thread_start (thread, error);
+}
+
+static gboolean
+s9ws_async_client_open (S9wsClient   *client,
+                        GCancellable *cancellable,
+                        GError      **error)
+{
+  S9wsAsyncThread *thread = get_thread (client);
+  gboolean is_open;
+  gulong chain;
+
+  if (s9ws_async_thread_is_started (thread) && s9ws_async_thread_get_state (thread) == S9WS_STATE_CONNECTING)
+    {
+      chain = s9ws_client_chain_cancellable (client, cancellable);
+      is_open = s9ws_async_thread_wait_open (thread, error);
+      g_cancellable_disconnect (cancellable, chain);
+      return is_open;
+    }
+
+  if (!s9ws_async_thread_begin (thread, client->uri, client->options, error))
+    return FALSE;
+
+  chain = s9ws_client_chain_cancellable (client, cancellable);
+  is_open = s9ws_async_thread_open (thread, error);
+  g_cancellable_disconnect (cancellable, chain);
+  return is_open;
+}
+
+typedef struct
+{
+  S9wsClient *client;
+  GCancellable *cancellable;
+  gulong chain;
+} Chain;
+
+static void
+chain_free (Chain *chain)
+{
+  g_cancellable_disconnect (chain->cancellable, chain->chain);
+  g_clear_object (&chain->cancellable);
+  g_free (chain);
+}
+
+static void
+s9ws_async_client_open_async (S9wsClient   *client,
+                              GCancellable *cancellable,
+                              GTask        *task)
+{
+  S9wsAsyncClient *async = S9WS_ASYNC_CLIENT (client);
+  S9wsAsyncThread *thread = async->thread;
+  S9wsState state = s9ws_async_thread_get_state (thread);
+  GError *error = NULL;
+
+  if (!g_atomic_int_get (&async->is_attached))
+    attach (async, g_task_get_context (task));
+
+  if (state > S9WS_STATE_CONNECTING ||
+      (state == S9WS_STATE_CONNECTING && !s9ws_async_thread_is_started (thread)))
+    {
+      s9ws_client_set_state_error (state, &error);
+    }
+  else if (ensure_started (async, &error))
+    {
+      Chain *chain = g_new0 (Chain, 1);
+
+      g_task_set_check_cancellable (task, FALSE);
+      chain->cancellable = cancellable != NULL ? g_object_ref (cancellable) : NULL;
+      g_task_set_task_data (task, chain, (GDestroyNotify) chain_free);
+      chain->chain = s9ws_client_chain_cancellable (client, cancellable);
+      s9ws_async_thread_add_task (thread, task);
+      return;
+    }
+
+  g_task_return_error (task, error);
+  g_object_unref (task);
+}
+
+static gboolean
+s9ws_async_client_run (S9wsClient   *client,
+                       GCancellable *cancellable,
+                       GError      **error)
+{
+  S9wsAsyncClient *async = S9WS_ASYNC_CLIENT (client);
+  GError *start_error = NULL;
+  gboolean has_quit = FALSE;
+
+  /* Where opening failed, the events of that are in the queue. */
+  if (!ensure_started (async, &start_error))
+    {
+      S9wsEvent *event;
+
+      while ((event = s9ws_async_queue_pop (get_queue (async), 0)) != NULL)
+        {
+          deliver (G_OBJECT (client), event);
+          s9ws_event_unref (event);
+        }
+      g_propagate_error (error, start_error);
+      return FALSE;
+    }
+
+  while (!has_quit)
+    {
+      g_autoptr (S9wsEvent) event = s9ws_async_queue_pop (get_queue (async), -1);
+
+      if (event == NULL)
+        break;
+
+      if (s9ws_event_get_kind (event) == S9WS_EVENT_KIND_ERROR && error != NULL && *error == NULL)
+        *error = g_error_copy (s9ws_event_get_error (event));
+      has_quit = s9ws_event_get_kind (event) == S9WS_EVENT_KIND_QUIT;
+      deliver (G_OBJECT (client), event);
+    }
+
+  return error == NULL || *error == NULL;
+}
+
+static gboolean
+s9ws_async_client_send (S9wsClient   *client,
+                        S9wsOpcode    opcode,
+                        const guint8 *data,
+                        gsize         size,
+                        GError      **error)
+{
+  return s9ws_async_thread_send (get_thread (client), opcode, data, size, error);
+}
+
+static gboolean
+s9ws_async_client_close (S9wsClient *client,
+                         guint       code,
+                         const char *reason,
+                         GError    **error)
+{
+  return s9ws_async_thread_close (get_thread (client), code, reason, error);
+}
+
+static void
+s9ws_async_client_wake (S9wsClient *client)
+{
+  s9ws_async_thread_wake (get_thread (client));
+}
+
+static S9wsState
+s9ws_async_client_get_state (S9wsClient *client)
+{
+  S9wsAsyncThread *thread = get_thread (client);
+
+  return thread != NULL ? s9ws_async_thread_get_state (thread) : S9WS_STATE_NEW;
+}
+
+static guint64
+s9ws_async_client_get_buffered_amount (S9wsClient *client)
+{
+  return s9ws_async_thread_get_buffered_amount (get_thread (client));
+}
+
+static S9wsConnection *
+s9ws_async_client_get_connection (S9wsClient *client)
+{
+  return s9ws_async_thread_get_connection (get_thread (client));
+}
+
+static const S9wsAnswer *
+s9ws_async_client_get_answer (S9wsClient *client)
+{
+  return s9ws_async_thread_get_answer (get_thread (client));
+}
+
+static void
+s9ws_async_client_get_stats (S9wsClient *client,
+                             S9wsStats  *stats)
+{
+  s9ws_async_thread_get_stats (get_thread (client), stats);
+}
+
+static void
+s9ws_async_client_finalize (GObject *object)
+{
+  S9wsAsyncClient *client = S9WS_ASYNC_CLIENT (object);
+
+  s9ws_async_queue_detach (get_queue (client));
+  s9ws_async_thread_abandon (client->thread);
+  s9ws_async_thread_unref (client->thread);
+
+  G_OBJECT_CLASS (s9ws_async_client_parent_class)->finalize (object);
+}
+
+static void
+s9ws_async_client_class_init (S9wsAsyncClientClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  S9wsClientClass *client_class = S9WS_CLIENT_CLASS (klass);
+
+  object_class->finalize = s9ws_async_client_finalize;
+
+  client_class->open = s9ws_async_client_open;
+  client_class->open_async = s9ws_async_client_open_async;
+  client_class->run = s9ws_async_client_run;
+  client_class->send = s9ws_async_client_send;
+  client_class->close = s9ws_async_client_close;
+  client_class->wake = s9ws_async_client_wake;
+  client_class->get_state = s9ws_async_client_get_state;
+  client_class->get_buffered_amount = s9ws_async_client_get_buffered_amount;
+  client_class->get_connection = s9ws_async_client_get_connection;
+  client_class->get_answer = s9ws_async_client_get_answer;
+  client_class->get_stats = s9ws_async_client_get_stats;
+}
+
+static void
+s9ws_async_client_init (S9wsAsyncClient *client)
+{
+  client->thread = s9ws_async_thread_new (S9WS_CLIENT (client)->quit);
+}
+
+/**
+ * s9ws_async_client_new:
+ * @uri: the server's URI, `ws://` or `wss://`
+ * @options: (nullable): options, or %NULL for the defaults
+ *
+ * Creates a client. Nothing is checked or done before it is opened.
+ *
+ * Returns: (transfer full): a new client
+ *
+ * Since: 0.1
+ */
+S9wsAsyncClient *
+s9ws_async_client_new (const char  *uri,
+                       S9wsOptions *options)
+{
+  g_return_val_if_fail (uri != NULL, NULL);
+  g_return_val_if_fail (options == NULL || S9WS_IS_OPTIONS (options), NULL);
+
+  return g_object_new (S9WS_TYPE_ASYNC_CLIENT, "uri", uri, "options", options, NULL);
+}
+
+/**
+ * s9ws_async_client_start:
+ * @client: a client
+ * @error: return location for a #GError
+ *
+ * Starts the client's thread, which opens the connection if
+ * [method@S9ws.Client.open] has not, and returns at once.
+ *
+ * Whether opening succeeds is told by the events. A thread that runs already is left
+ * as it is. May be called from any thread.
+ *
+ * Returns: %TRUE if the thread runs; otherwise %FALSE with
+ *   %S9WS_ERROR_INVALID_CONFIGURATION, %S9WS_ERROR_CONNECTION_CLOSED if the client's
+ *   connection has ended, or %S9WS_ERROR_IO if there can be no more threads
+ *
+ * Since: 0.1
+ */
+gboolean
+s9ws_async_client_start (S9wsAsyncClient *client,
+                         GError         **error)
+{
+  g_return_val_if_fail (S9WS_IS_ASYNC_CLIENT (client), FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  if (s9ws_async_thread_get_state (client->thread) == S9WS_STATE_CLOSED)
+    {
+      s9ws_client_set_state_error (S9WS_STATE_CLOSED, error);
+      return FALSE;
+    }
+
+  return ensure_started (client, error);
+}
+
+/**
+ * s9ws_async_client_attach:
+ * @client: a client
+ * @context: (nullable): a main context, or %NULL for the default one
+ *
+ * Has the signals emitted in @context from now on, and starts the client's thread if it
+ * does not run yet.
+ *
+ * They are emitted a bounded number at a time, so that a flood of messages leaves the
+ * other sources of the context their turn. An attached client keeps nothing alive: it
+ * is to be referenced for as long as its signals are wanted.
+ *
+ * Since: 0.1
+ */
+void
+s9ws_async_client_attach (S9wsAsyncClient *client,
+                          GMainContext    *context)
+{
+  g_return_if_fail (S9WS_IS_ASYNC_CLIENT (client));
+
+  attach (client, context);
+  /* What goes wrong here is queued as an event. */
+  ensure_started (client, NULL);
+}
+
+/**
+ * s9ws_async_client_pop_event:
+ * @client: a client that has been started
+ *
+ * Takes the next event off, waiting until there is one. May be called from any thread.
+ *
+ * Returns: (transfer full) (nullable): the event, or %NULL if
+ *   %S9WS_EVENT_KIND_QUIT has been taken off already: there are no more
+ *
+ * Since: 0.1
+ */
+S9wsEvent *
+s9ws_async_client_pop_event (S9wsAsyncClient *client)
+{
+  g_return_val_if_fail (S9WS_IS_ASYNC_CLIENT (client), NULL);
+  g_return_val_if_fail (s9ws_async_thread_get_state (client->thread) != S9WS_STATE_NEW, NULL);
+
+  return s9ws_async_queue_pop (get_queue (client), -1);
+}
+
+/**
+ * s9ws_async_client_try_pop_event:
+ * @client: a client
+ *
+ * Takes the next event off if there is one. May be called from any thread.
+ *
+ * Returns: (transfer full) (nullable): the event, or %NULL
+ *
+ * Since: 0.1
+ */
+S9wsEvent *
+s9ws_async_client_try_pop_event (S9wsAsyncClient *client)
+{
+  g_return_val_if_fail (S9WS_IS_ASYNC_CLIENT (client), NULL);
+
+  return s9ws_async_queue_pop (get_queue (client), 0);
+}
+
+/**
+ * s9ws_async_client_timeout_pop_event:
+ * @client: a client
+ * @timeout_us: how long to wait, in µs
+ *
+ * Takes the next event off, waiting for one for a while. May be called from any thread.
+ *
+ * Returns: (transfer full) (nullable): the event, or %NULL
+ *
+ * Since: 0.1
+ */
+S9wsEvent *
+s9ws_async_client_timeout_pop_event (S9wsAsyncClient *client,
+                                     guint64          timeout_us)
+{
+  g_return_val_if_fail (S9WS_IS_ASYNC_CLIENT (client), NULL);
+
+  return s9ws_async_queue_pop (get_queue (client), (gint64) MIN (timeout_us, G_MAXINT64 / 2));
+}
+
+/**
+ * s9ws_async_client_pop_events:
+ * @client: a client
+ * @max: how many to take off at most; 0 for all that there are
+ * @timeout_us: how long to wait for the first, in µs; negative to wait until there is
+ *   one
+ *
+ * Takes several events off at once. May be called from any thread.
+ *
+ * Returns: (transfer full) (element-type S9wsEvent): the events, oldest first; %NULL if
+ *   there are none
+ *
+ * Since: 0.1
+ */
+GList *
+s9ws_async_client_pop_events (S9wsAsyncClient *client,
+                              guint            max,
+                              gint64           timeout_us)
+{
+  GQueue events = G_QUEUE_INIT;
+  S9wsEvent *event;
+
+  g_return_val_if_fail (S9WS_IS_ASYNC_CLIENT (client), NULL);
+  g_return_val_if_fail (timeout_us >= 0 || s9ws_async_thread_get_state (client->thread) != S9WS_STATE_NEW, NULL);
+
+  event = s9ws_async_queue_pop (get_queue (client), MAX (timeout_us, -1));
+  while (event != NULL)
+    {
+      g_queue_push_tail (&events, event);
+      if (events.length == max)
+        break;
+      event = s9ws_async_queue_pop (get_queue (client), 0);
+    }
+
+  return events.head;
+}
+
+/**
+ * s9ws_async_client_get_queue: (skip)
+ * @client: a client
+ *
+ * Gets the queue itself, of #S9wsEvent that whoever takes them off owns.
+ *
+ * An event taken off this way counts towards [property@S9ws.Options:max-queued-bytes]
+ * until it is freed.
+ *
+ * Returns: (transfer none): the queue
+ *
+ * Since: 0.1
+ */
+GAsyncQueue *
+s9ws_async_client_get_queue (S9wsAsyncClient *client)
+{
+  g_return_val_if_fail (S9WS_IS_ASYNC_CLIENT (client), NULL);
+
+  return s9ws_async_queue_get_queue (get_queue (client));
+}
+
+/**
+ * s9ws_async_client_join:
+ * @client: a client
+ *
+ * Waits until the client's thread has ended. It ends when the connection has: after
+ * [method@S9ws.Client.close] or [method@S9ws.Client.force_quit], or by itself. Returns at
+ * once if there is no thread. May be called from any thread.
+ *
+ * Since: 0.1
+ */
+void
+s9ws_async_client_join (S9wsAsyncClient *client)
+{
+  g_return_if_fail (S9WS_IS_ASYNC_CLIENT (client));
+
+  s9ws_async_thread_join (client->thread);
+}

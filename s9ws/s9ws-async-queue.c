@@ -1,0 +1,277 @@
+/* s9ws-async-queue.c: events on their way from the I/O thread to whoever takes them off
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "config.h"
+
+#include "s9ws-async-queue.h"
+
+#define EVENTS_PER_DISPATCH 256               /* then others of the context have a turn ... */
+#define TIME_PER_DISPATCH (4 * 1000)          /* ... and after this long, in µs */
+
+struct _S9wsAsyncQueue
+{
+  gatomicrefcount ref_count;
+  GAsyncQueue *queue; /* of S9wsEvent; its lock also guards the next two */
+  gboolean has_ended; /* QUIT has been taken off */
+  GSource *source;    /* or NULL */
+  int is_signalled;   /* atomic: the source has been told, and has not looked yet */
+  S9wsQueueBudget *budget;
+};
+
+typedef struct
+{
+  GSource source;
+  S9wsAsyncQueue *queue;
+  GWeakRef object;
+  S9wsEventFunc callback;
+} QueueSource;
+
+/* Pushed to wake those who wait although QUIT has been taken off by another. */
+static char end_marker;
+
+S9wsAsyncQueue *
+s9ws_async_queue_new (void)
+{
+  S9wsAsyncQueue *queue = g_new0 (S9wsAsyncQueue, 1);
+
+  g_atomic_ref_count_init (&queue->ref_count);
+  queue->queue = g_async_queue_new ();
+  queue->budget = s9ws_queue_budget_new ();
+  return queue;
+}
+
+S9wsAsyncQueue *
+s9ws_async_queue_ref (S9wsAsyncQueue *queue)
+{
+  g_atomic_ref_count_inc (&queue->ref_count);
+  return queue;
+}
+
+void
+s9ws_async_queue_clear (S9wsAsyncQueue *queue)
+{
+  gpointer item;
+
+  while ((item = g_async_queue_try_pop (queue->queue)) != NULL)
+    if (item != &end_marker)
+      s9ws_event_unref (item);
+}
+
+void
+s9ws_async_queue_unref (S9wsAsyncQueue *queue)
+{
+  if (!g_atomic_ref_count_dec (&queue->ref_count))
+    return;
+
+  s9ws_async_queue_clear (queue);
+  g_async_queue_unref (queue->queue);
+  s9ws_queue_budget_unref (queue->budget);
+  g_free (queue);
+}
+
+void
+s9ws_async_queue_set_limit (S9wsAsyncQueue *queue,
+                            gssize          limit)
+{
+  queue->budget->limit = limit;
+}
+
+S9wsQueueBudget *
+s9ws_async_queue_get_budget (S9wsAsyncQueue *queue)
+{
+  return queue->budget;
+}
+
+GAsyncQueue *
+s9ws_async_queue_get_queue (S9wsAsyncQueue *queue)
+{
+  return queue->queue;
+}
+
+static void
+wake_source (S9wsAsyncQueue *queue,
+             GSource        *source)
+{
+  GMainContext *context;
+
+  /* Once a batch: a source that has been told need not be told again. */
+  if (!g_atomic_int_compare_and_exchange (&queue->is_signalled, FALSE, TRUE))
+    return;
+
+  context = g_source_get_context (source);
+  if (context != NULL)
+    g_main_context_wakeup (context);
+}
+
+void
+s9ws_async_queue_push (S9wsAsyncQueue *queue,
+                       GPtrArray      *events)
+{
+  g_autoptr (GSource) source = NULL;
+
+  if (events->len == 0)
+    return;
+
+  for (guint i = 0; i < events->len; i++)
+    s9ws_event_charge (events->pdata[i], queue->budget);
+
+  g_async_queue_lock (queue->queue);
+  for (guint i = 0; i < events->len; i++)
+    g_async_queue_push_unlocked (queue->queue, events->pdata[i]);
+  if (queue->source != NULL)
+    source = g_source_ref (queue->source);
+  g_async_queue_unlock (queue->queue);
+
+  g_ptr_array_set_size (events, 0);
+  if (source != NULL)
+    wake_source (queue, source);
+}
+
+/* With the lock held: what an item popped stands for. */
+static S9wsEvent *
+take_item (S9wsAsyncQueue *queue,
+           gpointer        item)
+{
+  S9wsEvent *event = item != &end_marker ? item : NULL;
+
+  if (event == NULL || s9ws_event_get_kind (event) == S9WS_EVENT_KIND_QUIT)
+    {
+      queue->has_ended = TRUE;
+      /* A negative length counts those who wait. */
+      if (g_async_queue_length_unlocked (queue->queue) < 0)
+        g_async_queue_push_unlocked (queue->queue, &end_marker);
+    }
+
+  return event;
+}
+
+S9wsEvent *
+s9ws_async_queue_pop (S9wsAsyncQueue *queue,
+                      gint64          timeout)
+{
+  S9wsEvent *event = NULL;
+  gpointer item = NULL;
+
+  g_async_queue_lock (queue->queue);
+  item = g_async_queue_try_pop_unlocked (queue->queue);
+  if (item == NULL && !queue->has_ended && timeout != 0)
+    item = timeout < 0 ? g_async_queue_pop_unlocked (queue->queue)
+                       : g_async_queue_timeout_pop_unlocked (queue->queue, (guint64) timeout);
+  if (item != NULL)
+    event = take_item (queue, item);
+  g_async_queue_unlock (queue->queue);
+
+  if (event != NULL)
+    s9ws_event_discharge (event);
+  return event;
+}
+
+/* The source */
+
+/* The flag is tested, not the queue's length: an event that others take off between
+ * push and flag would leave the flag set for ever. */
+static gboolean
+source_prepare (GSource *source,
+                int     *timeout)
+{
+  *timeout = -1;
+  return g_atomic_int_get (&((QueueSource *) source)->queue->is_signalled);
+}
+
+static gboolean
+source_check (GSource *source)
+{
+  return g_atomic_int_get (&((QueueSource *) source)->queue->is_signalled);
+}
+
+static gboolean
+source_dispatch (GSource    *source,
+                 GSourceFunc callback,
+                 gpointer    user_data)
+{
+  QueueSource *queue_source = (QueueSource *) source;
+  S9wsAsyncQueue *queue = queue_source->queue;
+  gint64 end = g_get_monotonic_time () + TIME_PER_DISPATCH;
+  g_autoptr (GObject) object = g_weak_ref_get (&queue_source->object);
+  S9wsEvent *event;
+
+  if (object == NULL)
+    return G_SOURCE_REMOVE;
+
+  g_atomic_int_set (&queue->is_signalled, FALSE);
+  for (guint i = 0; i < EVENTS_PER_DISPATCH; i++)
+    {
+      event = s9ws_async_queue_pop (queue, 0);
+      if (event == NULL)
+        return G_SOURCE_CONTINUE;
+
+      queue_source->callback (object, event);
+      s9ws_event_unref (event);
+
+      /* The clock costs as much as an event: not for each. */
+      if ((i % 16) == 15 && g_get_monotonic_time () >= end)
+        break;
+    }
+
+  /* There may be more: stay ready, but let others of the context have their turn. */
+  g_atomic_int_set (&queue->is_signalled, TRUE);
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+source_finalize (GSource *source)
+{
+  QueueSource *queue_source = (QueueSource *) source;
+
+  g_weak_ref_clear (&queue_source->object);
+  s9ws_async_queue_unref (queue_source->queue);
+}
+
+static GSourceFuncs source_funcs = {
+  .prepare = source_prepare,
+  .check = source_check,
+  .dispatch = source_dispatch,
+  .finalize = source_finalize,
+};
+
+void
+s9ws_async_queue_attach (S9wsAsyncQueue *queue,
+                         GMainContext   *context,
+                         GObject        *object,
+                         S9wsEventFunc   callback)
+{
+  GSource *source = g_source_new (&source_funcs, sizeof (QueueSource));
+  QueueSource *queue_source = (QueueSource *) source;
+
+  g_source_set_static_name (source, "S9wsAsyncClient");
+  queue_source->queue = s9ws_async_queue_ref (queue);
+  queue_source->callback = callback;
+  g_weak_ref_init (&queue_source->object, object);
+
+  s9ws_async_queue_detach (queue);
+  g_source_attach (source, context);
+
+  g_async_queue_lock (queue->queue);
+  queue->source = source;
+  g_async_queue_unlock (queue->queue);
+
+  /* For what has been queued before. */
+  wake_source (queue, source);
+}
+
+void
+s9ws_async_queue_detach (S9wsAsyncQueue *queue)
+{
+  GSource *source;
+
+  g_async_queue_lock (queue->queue);
+  source = g_steal_pointer (&queue->source);
+  g_async_queue_unlock (queue->queue);
+
+  if (source != NULL)
+    {
+      g_source_destroy (source);
+      g_source_unref (source);
+    }
+}

@@ -1,0 +1,434 @@
+/* s9ws-client-direct.c: what the clients that work on their caller's thread share
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "config.h"
+
+#include "s9ws-client-private.h"
+
+#include <glib/gi18n-lib.h>
+#include <sys/socket.h>
+
+#include "s9ws-opener.h"
+
+static void
+set_state (S9wsClient *client,
+           S9wsState   state)
+{
+  if ((S9wsState) g_atomic_int_get (&client->state) == state)
+    return;
+
+  g_atomic_int_set (&client->state, (int) state);
+  s9ws_client_notify_state (client);
+}
+
+/* Ending */
+
+static void
+set_wake_fd (S9wsClient *client,
+             int         fd)
+{
+  g_mutex_lock (&client->wake_lock);
+  client->wake_fd = fd;
+  g_mutex_unlock (&client->wake_lock);
+}
+
+/* Ends whatever waits for the socket, a blocking recv included: that alone is why it
+ * is not an eventfd. */
+static void
+direct_wake (S9wsClient *client)
+{
+  g_mutex_lock (&client->wake_lock);
+  if (client->wake_fd >= 0)
+    shutdown (client->wake_fd, SHUT_RDWR);
+  g_mutex_unlock (&client->wake_lock);
+}
+
+static void
+hang_up (S9wsClient *client)
+{
+  set_wake_fd (client, -1);
+  if (client->connection != NULL)
+    s9ws_connection_hang_up (client->connection);
+  g_clear_object (&client->socket);
+}
+
+/* The one end of a connection that had opened.  @error is what it ended with. */
+static void
+finish (S9wsClient   *client,
+        const GError *error)
+{
+  gboolean is_forced = s9ws_client_is_quitting (client);
+
+  hang_up (client);
+  set_state (client, S9WS_STATE_CLOSED);
+
+  if (!is_forced)
+    {
+      if (error != NULL)
+        s9ws_client_deliver_error (client, error);
+      s9ws_client_deliver_closed (client, s9ws_connection_get_close_code (client->connection),
+                                  s9ws_connection_get_close_reason (client->connection));
+    }
+  s9ws_client_deliver_quit (client);
+}
+
+/* Opening */
+
+static gboolean
+begin_open (S9wsClient *client,
+            GError    **error)
+{
+  if (g_atomic_int_compare_and_exchange (&client->state, S9WS_STATE_NEW, S9WS_STATE_CONNECTING))
+    return TRUE;
+
+  s9ws_client_set_state_error ((S9wsState) g_atomic_int_get (&client->state), error);
+  return FALSE;
+}
+
+/* Emits nothing: it may run on a thread that is not the user's. */
+static gboolean
+open_connection (S9wsClient *client,
+                 GError    **error)
+{
+  client->settings = s9ws_options_read (client->options, error);
+  if (client->settings == NULL ||
+      !s9ws_open_connection (client->uri, client->settings, client->quit, &client->connection, error))
+    return FALSE;
+
+  set_wake_fd (client, s9ws_connection_get_transport (client->connection)->fd);
+  return TRUE;
+}
+
+static void
+finish_open (S9wsClient   *client,
+             const GError *error)
+{
+  if (error == NULL)
+    {
+      set_state (client, S9WS_STATE_OPEN);
+      return;
+    }
+
+  s9ws_client_begin_delivery (client);
+  set_state (client, S9WS_STATE_CLOSED);
+  if (!s9ws_client_is_quitting (client))
+    s9ws_client_deliver_error (client, error);
+  s9ws_client_deliver_quit (client);
+  s9ws_client_end_delivery (client);
+}
+
+static gboolean
+direct_open (S9wsClient   *client,
+             GCancellable *cancellable,
+             GError      **error)
+{
+  GError *local_error = NULL;
+  gulong chain;
+
+  if (!begin_open (client, error))
+    return FALSE;
+
+  s9ws_client_notify_state (client);
+  chain = s9ws_client_chain_cancellable (client, cancellable);
+  open_connection (client, &local_error);
+  g_cancellable_disconnect (cancellable, chain);
+  finish_open (client, local_error);
+
+  if (local_error == NULL)
+    return TRUE;
+
+  g_propagate_error (error, local_error);
+  return FALSE;
+}
+
+static void
+open_in_thread (GTask        *task,
+                gpointer      source_object,
+                gpointer      task_data,
+                GCancellable *cancellable)
+{
+  GError *error = NULL;
+
+  if (open_connection (source_object, &error))
+    g_task_return_boolean (task, TRUE);
+  else
+    g_task_return_error (task, error);
+}
+
+static void
+on_opened (GObject      *object,
+           GAsyncResult *result,
+           gpointer      user_data)
+{
+  S9wsClient *client = S9WS_CLIENT (object);
+  g_autoptr (GTask) task = user_data;
+  gulong *chain = g_task_get_task_data (task);
+  GError *error = NULL;
+
+  g_task_propagate_boolean (G_TASK (result), &error);
+  g_cancellable_disconnect (g_task_get_cancellable (task), *chain);
+  finish_open (client, error);
+
+  if (error == NULL)
+    g_task_return_boolean (task, TRUE);
+  else
+    g_task_return_error (task, error);
+}
+
+static void
+direct_open_async (S9wsClient   *client,
+                   GCancellable *cancellable,
+                   GTask        *task)
+{
+  g_autoptr (GTask) inner = NULL;
+  GError *error = NULL;
+  gulong *chain;
+
+  if (!begin_open (client, &error))
+    {
+      g_task_return_error (task, error);
+      g_object_unref (task);
+      return;
+    }
+
+  s9ws_client_notify_state (client);
+  /* Cancelling has to make the client quit, with its signals: not just the task end. */
+  g_task_set_check_cancellable (task, FALSE);
+  chain = g_new (gulong, 1);
+  *chain = s9ws_client_chain_cancellable (client, cancellable);
+  g_task_set_task_data (task, chain, g_free);
+
+  inner = g_task_new (client, NULL, on_opened, task);
+  g_task_run_in_thread (inner, open_in_thread);
+}
+
+/* Running */
+
+static S9wsTurn
+drain (S9wsClient *client,
+       GError    **error)
+{
+  S9wsConnection *connection = client->connection;
+  S9wsReceiveResult result;
+  S9wsMessage message;
+
+  while ((result = s9ws_connection_next (connection, &message, error)) == S9WS_RECEIVE_MESSAGE)
+    {
+      s9ws_client_deliver_message (client, connection, &message);
+      if (G_UNLIKELY (s9ws_client_is_quitting (client)))
+        return S9WS_TURN_ENDED;
+    }
+
+  if (G_UNLIKELY (s9ws_connection_get_phase (connection) >= S9WS_PHASE_CLOSING) &&
+      g_atomic_int_get (&client->state) == S9WS_STATE_OPEN)
+    set_state (client, S9WS_STATE_CLOSING);
+
+  return result == S9WS_RECEIVE_ENDED ? S9WS_TURN_ENDED : S9WS_TURN_RECEIVED;
+}
+
+/* One turn of the loop: poll, read, and all that the read brought. */
+static S9wsTurn
+take_turn (S9wsClient *client,
+           GError    **error)
+{
+  S9wsClientClass *klass = S9WS_CLIENT_GET_CLASS (client);
+
+  s9ws_client_deliver_poll (client);
+  if (G_UNLIKELY (s9ws_client_is_quitting (client)))
+    return S9WS_TURN_ENDED;
+
+  if (klass->wait_before != NULL)
+    klass->wait_before (client);
+
+  switch (s9ws_connection_read (client->connection, error))
+    {
+    case S9WS_RECEIVE_MESSAGE:
+      return drain (client, error);
+    case S9WS_RECEIVE_AGAIN:
+      return S9WS_TURN_IDLE;
+    case S9WS_RECEIVE_ENDED:
+    default:
+      return S9WS_TURN_ENDED;
+    }
+}
+
+static void
+loop (S9wsClient *client,
+      GError    **error)
+{
+  S9wsClientClass *klass = S9WS_CLIENT_GET_CLASS (client);
+  S9wsTurn turn = S9WS_TURN_RECEIVED;
+  gboolean is_first = TRUE;
+
+  if (!s9ws_client_is_quitting (client))
+    s9ws_client_deliver_activated (client);
+
+  /* What came right behind the answer to the upgrade. */
+  if (s9ws_client_is_quitting (client) || drain (client, error) == S9WS_TURN_ENDED)
+    return;
+
+  while ((turn = take_turn (client, error)) != S9WS_TURN_ENDED)
+    {
+      if (G_UNLIKELY (s9ws_client_is_quitting (client)))
+        break;
+
+      if (turn == S9WS_TURN_IDLE)
+        klass->wait_after (client, is_first);
+      is_first = turn == S9WS_TURN_RECEIVED;
+    }
+}
+
+static gboolean
+direct_run (S9wsClient   *client,
+            GCancellable *cancellable,
+            GError      **error)
+{
+  GError *local_error = NULL;
+
+  if (g_atomic_int_get (&client->state) == S9WS_STATE_NEW)
+    {
+      if (!direct_open (client, NULL, error))
+        return FALSE;
+    }
+  else if (g_atomic_int_get (&client->state) == S9WS_STATE_CONNECTING ||
+           g_atomic_int_get (&client->state) == S9WS_STATE_CLOSED)
+    {
+      s9ws_client_set_state_error ((S9wsState) g_atomic_int_get (&client->state), error);
+      return FALSE;
+    }
+
+  s9ws_client_begin_delivery (client);
+  loop (client, &local_error);
+  /* Reading fails when it is interrupted, which is not an error. */
+  if (s9ws_client_is_quitting (client))
+    g_clear_error (&local_error);
+  finish (client, local_error);
+  s9ws_client_end_delivery (client);
+
+  if (local_error == NULL)
+    return TRUE;
+
+  g_propagate_error (error, local_error);
+  return FALSE;
+}
+
+/* Sending */
+
+static gboolean
+check_open (S9wsClient *client,
+            GError    **error)
+{
+  S9wsState state = (S9wsState) g_atomic_int_get (&client->state);
+
+  if (G_LIKELY (state == S9WS_STATE_OPEN))
+    return TRUE;
+
+  if (state < S9WS_STATE_OPEN)
+    g_set_error_literal (error, S9WS_ERROR, S9WS_ERROR_NOT_OPEN,
+                         _("The client is not open yet: nothing can be sent before open() has succeeded"));
+  else
+    g_set_error_literal (error, S9WS_ERROR, S9WS_ERROR_CONNECTION_CLOSED,
+                         _("The connection is closing or closed; nothing can be sent on it any more"));
+  return FALSE;
+}
+
+static gboolean
+direct_send (S9wsClient   *client,
+             S9wsOpcode    opcode,
+             const guint8 *data,
+             gsize         size,
+             GError      **error)
+{
+  S9wsClientClass *klass = S9WS_CLIENT_GET_CLASS (client);
+
+  if (!check_open (client, error) ||
+      !s9ws_connection_send (client->connection, opcode, data, size, error))
+    return FALSE;
+
+  if (G_UNLIKELY (s9ws_connection_get_buffered (client->connection) > 0) && klass->finish_send != NULL)
+    klass->finish_send (client);
+
+  return TRUE;
+}
+
+static gboolean
+direct_close (S9wsClient *client,
+              guint       code,
+              const char *reason,
+              GError    **error)
+{
+  if (!check_open (client, error) ||
+      !s9ws_connection_close (client->connection, code, reason, error))
+    return FALSE;
+
+  set_state (client, S9WS_STATE_CLOSING);
+  return TRUE;
+}
+
+/* Getters */
+
+static S9wsState
+direct_get_state (S9wsClient *client)
+{
+  return (S9wsState) g_atomic_int_get (&client->state);
+}
+
+/* While a thread of open_async () works on it, the connection is that thread's. */
+static S9wsConnection *
+direct_get_connection (S9wsClient *client)
+{
+  return g_atomic_int_get (&client->state) >= S9WS_STATE_OPEN ? client->connection : NULL;
+}
+
+static const S9wsAnswer *
+direct_get_answer (S9wsClient *client)
+{
+  S9wsConnection *connection = direct_get_connection (client);
+
+  return connection != NULL ? s9ws_connection_get_answer (connection) : NULL;
+}
+
+static guint64
+direct_get_buffered_amount (S9wsClient *client)
+{
+  S9wsConnection *connection = direct_get_connection (client);
+
+  return connection != NULL ? s9ws_connection_get_buffered (connection) : 0;
+}
+
+static void
+direct_get_stats (S9wsClient *client,
+                  S9wsStats  *stats)
+{
+  S9wsConnection *connection = direct_get_connection (client);
+  S9wsTransport *transport;
+
+  if (connection == NULL)
+    return;
+
+  s9ws_client_take_counters (stats, s9ws_connection_get_counters (connection));
+  stats->bytes_unsent = s9ws_connection_get_unsent (connection);
+  transport = s9ws_connection_get_transport (connection);
+  if (transport != NULL)
+    {
+      stats->reads = transport->n_reads;
+      stats->writes = transport->n_writes;
+    }
+}
+
+void
+s9ws_client_class_use_direct (S9wsClientClass *klass)
+{
+  klass->open = direct_open;
+  klass->open_async = direct_open_async;
+  klass->run = direct_run;
+  klass->send = direct_send;
+  klass->close = direct_close;
+  klass->wake = direct_wake;
+  klass->get_state = direct_get_state;
+  klass->get_buffered_amount = direct_get_buffered_amount;
+  klass->get_connection = direct_get_connection;
+  klass->get_answer = direct_get_answer;
+  klass->get_stats = direct_get_stats;
+}

@@ -1,0 +1,127 @@
+/* s9ws-client-private.h: the base as the clients see it
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "s9ws-client.h"
+
+#include "s9ws-event.h"
+#include "s9ws-options-private.h"
+
+G_BEGIN_DECLS
+
+typedef enum
+{
+  S9WS_TURN_RECEIVED,
+  S9WS_TURN_IDLE,
+  S9WS_TURN_ENDED,
+} S9wsTurn;
+
+struct _S9wsClient
+{
+  GObject parent_instance;
+
+  char *uri;            /* written before opening only */
+  S9wsOptions *options; /* likewise; or NULL */
+
+  /* The delivering thread's. */
+  S9wsHandler *handler;
+  S9wsHandlerInterface *handler_iface;
+  GPtrArray *retired_handlers; /* replaced while they may have been running */
+  guint delivery_depth;
+
+  int state;            /* atomic; S9wsState, the caller-thread clients' */
+  int is_running;       /* atomic */
+  GCancellable *quit;   /* thread-safe; cancelled by force_quit () */
+  GSocket *socket;      /* the caller's thread's; made when first asked for */
+
+  /* The caller-thread clients' only, and the running thread's, but for the lock and
+   * what it guards. */
+  S9wsSettings *settings;
+  S9wsConnection *connection;
+  GMutex wake_lock;
+  int wake_fd;          /* guarded by wake_lock; -1 unless the connection is open */
+};
+
+struct _S9wsClientClass
+{
+  GObjectClass parent_class;
+
+  gboolean (*open) (S9wsClient   *client,
+                    GCancellable *cancellable,
+                    GError      **error);
+  void (*open_async) (S9wsClient   *client,
+                      GCancellable *cancellable,
+                      GTask        *task);
+  gboolean (*run) (S9wsClient   *client,
+                   GCancellable *cancellable,
+                   GError      **error);
+  gboolean (*send) (S9wsClient   *client,
+                    S9wsOpcode    opcode,
+                    const guint8 *data,
+                    gsize         size,
+                    GError      **error);
+  gboolean (*close) (S9wsClient *client,
+                     guint       code,
+                     const char *reason,
+                     GError    **error);
+  /* After quit has been cancelled: wakes whoever waits. */
+  void (*wake) (S9wsClient *client);
+
+  S9wsState (*get_state) (S9wsClient *client);
+  guint64 (*get_buffered_amount) (S9wsClient *client);
+  /* What may be looked at from the caller's thread, or NULL. */
+  S9wsConnection *(*get_connection) (S9wsClient *client);
+  /* The answer to the upgrade, or NULL as long as there is none. */
+  const S9wsAnswer *(*get_answer) (S9wsClient *client);
+  void (*get_stats) (S9wsClient *client,
+                     S9wsStats  *stats);
+
+  /* Of the caller-thread clients: waits before a read, or after one that brought
+   * nothing; @is_first says that the one before it did. */
+  void (*wait_before) (S9wsClient *client);
+  void (*wait_after) (S9wsClient *client,
+                      gboolean    is_first);
+  /* Waits until what a send has left is taken; or NULL. */
+  void (*finish_send) (S9wsClient *client);
+};
+
+#define S9WS_CLIENT_CLASS(klass) (G_TYPE_CHECK_CLASS_CAST ((klass), S9WS_TYPE_CLIENT, S9wsClientClass))
+#define S9WS_CLIENT_GET_CLASS(client) (G_TYPE_INSTANCE_GET_CLASS ((client), S9WS_TYPE_CLIENT, S9wsClientClass))
+
+/* Delivering: to the handler if there is one, by signals otherwise. */
+void s9ws_client_install_signals   (S9wsClientClass *klass);
+void s9ws_client_deliver_activated (S9wsClient      *client);
+void s9ws_client_deliver_poll      (S9wsClient      *client);
+void s9ws_client_deliver_idle      (S9wsClient      *client);
+void s9ws_client_deliver_message   (S9wsClient      *client,
+                                    S9wsConnection  *connection,
+                                    S9wsMessage     *message);
+void s9ws_client_deliver_closed    (S9wsClient      *client,
+                                    guint            code,
+                                    const char      *reason);
+void s9ws_client_deliver_error     (S9wsClient      *client,
+                                    const GError    *error);
+void s9ws_client_deliver_quit      (S9wsClient      *client);
+void s9ws_client_deliver_event     (S9wsClient      *client,
+                                    S9wsEvent       *event);
+
+/* While delivering, a handler that is replaced is kept. */
+void s9ws_client_begin_delivery (S9wsClient *client);
+void s9ws_client_end_delivery   (S9wsClient *client);
+
+void     s9ws_client_notify_state    (S9wsClient          *client);
+gboolean s9ws_client_is_quitting     (S9wsClient          *client);
+void     s9ws_client_set_state_error (S9wsState            state,
+                                      GError             **error);
+void     s9ws_client_take_counters   (S9wsStats           *stats,
+                                      const S9wsCounters  *counters);
+/* A cancelled @cancellable forces the client to quit until _unchain (). */
+gulong s9ws_client_chain_cancellable (S9wsClient   *client,
+                                      GCancellable *cancellable);
+
+/* What the two caller-thread clients share. */
+void s9ws_client_class_use_direct (S9wsClientClass *klass);
+
+G_END_DECLS

@@ -1,0 +1,1125 @@
+/* s9ws-client.c: what the three clients have in common
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "config.h"
+
+#include "s9ws-client-private.h"
+
+#include <fcntl.h>
+#include <glib/gi18n-lib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "connection/tls-transport.h"
+
+/**
+ * S9wsClient:
+ *
+ * A WebSocket client (RFC 6455).
+ *
+ * There are three: [class@S9ws.BlockingClient], [class@S9ws.NonBlockingClient] and
+ * [class@S9ws.AsyncClient]. They have the same methods, properties and signals, and
+ * differ in whose thread works and how it waits.
+ *
+ * A client lives for one connection: it is created, opened, run until the connection
+ * has ended, and then only asked how it went.
+ *
+ * Events come as signals, in this order: [signal@S9ws.Client::activated] once the
+ * connection is open; messages, pings and pongs; [signal@S9ws.Client::error] where
+ * something failed; [signal@S9ws.Client::connection-closed] where the connection had
+ * opened and ended by a close or by loss; [signal@S9ws.Client::quit] always last. Every
+ * message that arrived before the end is delivered before it. All methods may be called
+ * from inside any of them.
+ *
+ * A [class@S9ws.BlockingClient] and a [class@S9ws.NonBlockingClient] belong to one
+ * thread at a time, but for [method@S9ws.Client.force_quit]. What may be done from any
+ * thread with a [class@S9ws.AsyncClient] is said there.
+ *
+ * Since: 0.1
+ */
+
+enum
+{
+  PROP_URI = 1,
+  PROP_OPTIONS,
+  PROP_STATE,
+  PROP_PROTOCOL,
+  PROP_BUFFERED_AMOUNT,
+  N_PROPERTIES
+};
+
+static GParamSpec *properties[N_PROPERTIES];
+
+G_DEFINE_ABSTRACT_TYPE (S9wsClient, s9ws_client, G_TYPE_OBJECT)
+G_DEFINE_BOXED_TYPE (S9wsStats, s9ws_stats, s9ws_stats_copy, s9ws_stats_free)
+
+/* Defaults that fail: a binding can derive from anything. */
+
+static gboolean
+fail_abstract (S9wsClient *client,
+               GError    **error)
+{
+  g_set_error (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION,
+               _("%s is no client that can connect: use one of S9wsBlockingClient, S9wsNonBlockingClient "
+                 "and S9wsAsyncClient"),
+               G_OBJECT_TYPE_NAME (client));
+  return FALSE;
+}
+
+static gboolean
+default_open (S9wsClient   *client,
+              GCancellable *cancellable,
+              GError      **error)
+{
+  return fail_abstract (client, error);
+}
+
+static void
+default_open_async (S9wsClient   *client,
+                    GCancellable *cancellable,
+                    GTask        *task)
+{
+  GError *error = NULL;
+
+  fail_abstract (client, &error);
+  g_task_return_error (task, error);
+  g_object_unref (task);
+}
+
+static gboolean
+default_send (S9wsClient   *client,
+              S9wsOpcode    opcode,
+              const guint8 *data,
+              gsize         size,
+              GError      **error)
+{
+  return fail_abstract (client, error);
+}
+
+static gboolean
+default_close (S9wsClient *client,
+               guint       code,
+               const char *reason,
+               GError    **error)
+{
+  return fail_abstract (client, error);
+}
+
+static void
+default_wake (S9wsClient *client)
+{
+}
+
+static S9wsState
+default_get_state (S9wsClient *client)
+{
+  return S9WS_STATE_NEW;
+}
+
+static guint64
+default_get_buffered_amount (S9wsClient *client)
+{
+  return 0;
+}
+
+static S9wsConnection *
+default_get_connection (S9wsClient *client)
+{
+  return NULL;
+}
+
+static const S9wsAnswer *
+default_get_answer (S9wsClient *client)
+{
+  return NULL;
+}
+
+static void
+default_get_stats (S9wsClient *client,
+                   S9wsStats  *stats)
+{
+}
+
+/* GObject */
+
+static void
+s9ws_client_get_property (GObject    *object,
+                          guint       property_id,
+                          GValue     *value,
+                          GParamSpec *pspec)
+{
+  S9wsClient *client = S9WS_CLIENT (object);
+
+  switch (property_id)
+    {
+    case PROP_URI:
+      g_value_set_string (value, client->uri);
+      break;
+    case PROP_OPTIONS:
+      g_value_set_object (value, client->options);
+      break;
+    case PROP_STATE:
+      g_value_set_enum (value, s9ws_client_get_state (client));
+      break;
+    case PROP_PROTOCOL:
+      g_value_set_string (value, s9ws_client_get_protocol (client));
+      break;
+    case PROP_BUFFERED_AMOUNT:
+      g_value_set_uint64 (value, s9ws_client_get_buffered_amount (client));
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
+    }
+}
+
+static void
+s9ws_client_set_property (GObject      *object,
+                          guint         property_id,
+                          const GValue *value,
+                          GParamSpec   *pspec)
+{
+  S9wsClient *client = S9WS_CLIENT (object);
+
+  if (s9ws_client_get_state (client) != S9WS_STATE_NEW)
+    {
+      g_warning ("The property %s of a %s cannot be changed once it has been opened",
+                 pspec->name, G_OBJECT_TYPE_NAME (object));
+      return;
+    }
+
+  switch (property_id)
+    {
+    case PROP_URI:
+      g_free (client->uri);
+      client->uri = g_value_dup_string (value);
+      break;
+    case PROP_OPTIONS:
+      g_set_object (&client->options, g_value_get_object (value));
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
+    }
+}
+
+static void
+s9ws_client_finalize (GObject *object)
+{
+  S9wsClient *client = S9WS_CLIENT (object);
+
+  if (client->connection != NULL)
+    {
+      /* RFC 6455, section 7.4.1: going away.  There is nobody left to wait. */
+      if (s9ws_connection_get_phase (client->connection) == S9WS_PHASE_OPEN && !s9ws_client_is_quitting (client))
+        s9ws_connection_close (client->connection, 1001, NULL, NULL);
+      s9ws_connection_free (client->connection);
+    }
+
+  g_clear_pointer (&client->settings, s9ws_settings_free);
+  g_clear_pointer (&client->retired_handlers, g_ptr_array_unref);
+  g_clear_object (&client->handler);
+  g_clear_object (&client->options);
+  g_clear_object (&client->socket);
+  g_object_unref (client->quit);
+  g_mutex_clear (&client->wake_lock);
+  g_free (client->uri);
+
+  G_OBJECT_CLASS (s9ws_client_parent_class)->finalize (object);
+}
+
+static void
+install_properties (GObjectClass *object_class)
+{
+  const GParamFlags settable = G_PARAM_READWRITE | G_PARAM_CONSTRUCT | G_PARAM_STATIC_STRINGS;
+  const GParamFlags readable = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY;
+
+  /**
+   * S9wsClient:uri: (getter get_uri)
+   *
+   * The server's URI, `ws://` or `wss://` (RFC 6455, section 3). It may hold a user's
+   * name and password, which are sent as Basic credentials. Cannot be changed once the
+   * client has been opened.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_URI] = g_param_spec_string ("uri", NULL, NULL, NULL, settable);
+
+  /**
+   * S9wsClient:options: (getter get_options)
+   *
+   * The options, or %NULL for the defaults. Cannot be changed once the client has been
+   * opened.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_OPTIONS] = g_param_spec_object ("options", NULL, NULL, S9WS_TYPE_OPTIONS, settable);
+
+  /**
+   * S9wsClient:state: (getter get_state)
+   *
+   * Where in its life the client is.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_STATE] = g_param_spec_enum ("state", NULL, NULL, S9WS_TYPE_STATE, S9WS_STATE_NEW, readable);
+
+  /**
+   * S9wsClient:protocol: (getter get_protocol)
+   *
+   * The subprotocol that the server chose, or %NULL.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_PROTOCOL] = g_param_spec_string ("protocol", NULL, NULL, NULL, readable);
+
+  /**
+   * S9wsClient:buffered-amount: (getter get_buffered_amount)
+   *
+   * How many bytes of frames the socket has not taken yet. Changes are not notified.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_BUFFERED_AMOUNT] = g_param_spec_uint64 ("buffered-amount", NULL, NULL, 0, G_MAXUINT64, 0, readable);
+
+  g_object_class_install_properties (object_class, N_PROPERTIES, properties);
+}
+
+static void
+s9ws_client_class_init (S9wsClientClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+
+  object_class->get_property = s9ws_client_get_property;
+  object_class->set_property = s9ws_client_set_property;
+  object_class->finalize = s9ws_client_finalize;
+
+  klass->open = default_open;
+  klass->open_async = default_open_async;
+  klass->run = default_open;
+  klass->send = default_send;
+  klass->close = default_close;
+  klass->wake = default_wake;
+  klass->get_state = default_get_state;
+  klass->get_buffered_amount = default_get_buffered_amount;
+  klass->get_connection = default_get_connection;
+  klass->get_answer = default_get_answer;
+  klass->get_stats = default_get_stats;
+
+  bindtextdomain (GETTEXT_PACKAGE, LOCALEDIR);
+  bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
+
+  install_properties (object_class);
+  s9ws_client_install_signals (klass);
+}
+
+static void
+s9ws_client_init (S9wsClient *client)
+{
+  client->quit = g_cancellable_new ();
+  client->wake_fd = -1;
+  g_mutex_init (&client->wake_lock);
+}
+
+/* Private API */
+
+void
+s9ws_client_notify_state (S9wsClient *client)
+{
+  g_object_notify_by_pspec (G_OBJECT (client), properties[PROP_STATE]);
+  if (s9ws_client_get_state (client) == S9WS_STATE_OPEN && s9ws_client_get_protocol (client) != NULL)
+    g_object_notify_by_pspec (G_OBJECT (client), properties[PROP_PROTOCOL]);
+}
+
+gboolean
+s9ws_client_is_quitting (S9wsClient *client)
+{
+  return g_cancellable_is_cancelled (client->quit);
+}
+
+void
+s9ws_client_set_state_error (S9wsState state,
+                             GError  **error)
+{
+  if (state == S9WS_STATE_CLOSED)
+    g_set_error_literal (error, S9WS_ERROR, S9WS_ERROR_CONNECTION_CLOSED,
+                         _("The client’s connection has ended; a new connection needs a new client"));
+  else if (state == S9WS_STATE_CONNECTING)
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_PENDING, _("The client is being opened already"));
+  else
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_PENDING, _("The client is open already"));
+}
+
+void
+s9ws_client_take_counters (S9wsStats          *stats,
+                           const S9wsCounters *counters)
+{
+  stats->bytes_received = counters->bytes_received;
+  stats->bytes_sent = counters->bytes_sent;
+  stats->messages_received = counters->messages_received;
+  stats->messages_sent = counters->messages_sent;
+  stats->pings_received = counters->pings_received;
+  stats->pings_sent = counters->pings_sent;
+  stats->pongs_received = counters->pongs_received;
+  stats->pongs_sent = counters->pongs_sent;
+  stats->reads = counters->reads;
+  stats->writes = counters->writes;
+  stats->last_round_trip = counters->last_round_trip;
+}
+
+static void
+on_cancelled (GCancellable *cancellable,
+              S9wsClient   *client)
+{
+  s9ws_client_force_quit (client);
+}
+
+gulong
+s9ws_client_chain_cancellable (S9wsClient   *client,
+                               GCancellable *cancellable)
+{
+  if (cancellable == NULL)
+    return 0;
+
+  return g_cancellable_connect (cancellable, G_CALLBACK (on_cancelled), client, NULL);
+}
+
+/* Public API: statistics */
+
+/**
+ * s9ws_stats_copy:
+ * @stats: statistics
+ *
+ * Copies statistics.
+ *
+ * Returns: (transfer full): a copy
+ *
+ * Since: 0.1
+ */
+S9wsStats *
+s9ws_stats_copy (const S9wsStats *stats)
+{
+  g_return_val_if_fail (stats != NULL, NULL);
+
+  return g_memdup2 (stats, sizeof (S9wsStats));
+}
+
+/**
+ * s9ws_stats_free:
+ * @stats: (transfer full): statistics
+ *
+ * Frees statistics.
+ *
+ * Since: 0.1
+ */
+void
+s9ws_stats_free (S9wsStats *stats)
+{
+  g_free (stats);
+}
+
+/* Public API: opening and running */
+
+/**
+ * s9ws_client_open:
+ * @client: a client
+ * @cancellable: (nullable): what can cancel it from another thread, or %NULL
+ * @error: return location for a #GError
+ *
+ * Connects, does the TLS handshake of a `wss` URI and the upgrade (RFC 6455, section
+ * 4), blocking until the connection is open.
+ *
+ * No message is read. On failure [signal@S9ws.Client::error] and
+ * [signal@S9ws.Client::quit] are emitted, only the latter if it was cancelled, and the
+ * client has ended. On [class@S9ws.AsyncClient] they are queued.
+ *
+ * Returns: %TRUE if the connection is open; otherwise %FALSE with an error of
+ *   [error@S9ws.Error], `G_IO_ERROR_CANCELLED` after cancelling or
+ *   [method@S9ws.Client.force_quit], or `G_IO_ERROR_PENDING` if the client is being
+ *   opened or open already
+ *
+ * Since: 0.1
+ */
+gboolean
+s9ws_client_open (S9wsClient   *client,
+                  GCancellable *cancellable,
+                  GError      **error)
+{
+  gboolean is_open;
+
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), FALSE);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  g_object_ref (client);
+  is_open = S9WS_CLIENT_GET_CLASS (client)->open (client, cancellable, error);
+  g_object_unref (client);
+
+  return is_open;
+}
+
+/**
+ * s9ws_client_open_async:
+ * @client: a client
+ * @cancellable: (nullable): what can cancel it, or %NULL
+ * @callback: (scope async) (closure user_data): called when it is done
+ * @user_data: data for @callback
+ *
+ * Does what [method@S9ws.Client.open] does without blocking.
+ *
+ * @callback is called in the thread-default main context of the calling thread, and so
+ * are the signals of a failure emitted. On [class@S9ws.AsyncClient] this context is
+ * where all signals arrive from then on, without anything more to be called; the other
+ * clients deliver their events in [method@S9ws.Client.run].
+ *
+ * Since: 0.1
+ */
+void
+s9ws_client_open_async (S9wsClient         *client,
+                        GCancellable       *cancellable,
+                        GAsyncReadyCallback callback,
+                        gpointer            user_data)
+{
+  GTask *task;
+
+  g_return_if_fail (S9WS_IS_CLIENT (client));
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  task = g_task_new (client, cancellable, callback, user_data);
+  g_task_set_source_tag (task, s9ws_client_open_async);
+  S9WS_CLIENT_GET_CLASS (client)->open_async (client, cancellable, task);
+}
+
+/**
+ * s9ws_client_open_finish:
+ * @client: a client
+ * @result: what the callback was given
+ * @error: return location for a #GError
+ *
+ * Gets the result of [method@S9ws.Client.open_async].
+ *
+ * Returns: %TRUE if the connection is open; otherwise %FALSE with the error that
+ *   [method@S9ws.Client.open] would have given
+ *
+ * Since: 0.1
+ */
+gboolean
+s9ws_client_open_finish (S9wsClient   *client,
+                         GAsyncResult *result,
+                         GError      **error)
+{
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), FALSE);
+  g_return_val_if_fail (g_task_is_valid (result, client), FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+/* What the run came to, from the user's view. */
+static gboolean
+conclude_run (S9wsClient   *client,
+              GCancellable *cancellable,
+              GError       *run_error,
+              GError      **error)
+{
+  if (s9ws_client_is_quitting (client) &&
+      (run_error == NULL || g_error_matches (run_error, G_IO_ERROR, G_IO_ERROR_CANCELLED)))
+    {
+      g_clear_error (&run_error);
+      return !g_cancellable_set_error_if_cancelled (cancellable, error);
+    }
+
+  if (run_error == NULL)
+    return TRUE;
+
+  g_propagate_error (error, run_error);
+  return FALSE;
+}
+
+/**
+ * s9ws_client_run:
+ * @client: a client
+ * @cancellable: (nullable): what can end it from another thread at once, or %NULL
+ * @error: return location for a #GError
+ *
+ * Opens the client if it has not been opened, and delivers its events on the calling
+ * thread until the connection has ended.
+ *
+ * It cannot be called while it is running: `G_IO_ERROR_PENDING`, from inside a signal
+ * or handler, too.
+ *
+ * Returns: %TRUE after a close or [method@S9ws.Client.force_quit]; otherwise %FALSE with
+ *   the error that was emitted, or with `G_IO_ERROR_CANCELLED`
+ *
+ * Since: 0.1
+ */
+gboolean
+s9ws_client_run (S9wsClient   *client,
+                 GCancellable *cancellable,
+                 GError      **error)
+{
+  GError *run_error = NULL;
+  gboolean is_fine;
+  gulong chain;
+
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), FALSE);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  if (!g_atomic_int_compare_and_exchange (&client->is_running, FALSE, TRUE))
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_PENDING,
+                           _("The client is running already; run() cannot be called again until it returns"));
+      return FALSE;
+    }
+
+  g_object_ref (client);
+  if (s9ws_client_get_state (client) == S9WS_STATE_CLOSED)
+    {
+      s9ws_client_set_state_error (S9WS_STATE_CLOSED, error);
+      is_fine = FALSE;
+    }
+  else
+    {
+      chain = s9ws_client_chain_cancellable (client, cancellable);
+      S9WS_CLIENT_GET_CLASS (client)->run (client, cancellable, &run_error);
+      g_cancellable_disconnect (cancellable, chain);
+      is_fine = conclude_run (client, cancellable, run_error, error);
+    }
+
+  g_atomic_int_set (&client->is_running, FALSE);
+  g_object_unref (client);
+
+  return is_fine;
+}
+
+/* Public API: sending */
+
+/**
+ * s9ws_client_send_text:
+ * @client: a client
+ * @text: the text, UTF-8
+ * @error: return location for a #GError
+ *
+ * Sends a text message (RFC 6455, section 5.6).
+ *
+ * It leaves at once. What the socket does not take is kept and sent as soon as it does;
+ * [property@S9ws.Client:buffered-amount] tells how much that is.
+ *
+ * Returns: %TRUE; or %FALSE if nothing was sent, with %S9WS_ERROR_INVALID_UTF8,
+ *   %S9WS_ERROR_NOT_OPEN, %S9WS_ERROR_CONNECTION_CLOSED or %S9WS_ERROR_BUFFER_FULL
+ *
+ * Since: 0.1
+ */
+gboolean
+s9ws_client_send_text (S9wsClient *client,
+                       const char *text,
+                       GError    **error)
+{
+  g_return_val_if_fail (text != NULL, FALSE);
+
+  return s9ws_client_send_text_len (client, text, strlen (text), error);
+}
+
+/**
+ * s9ws_client_send_text_len: (skip)
+ * @client: a client
+ * @text: the text, UTF-8; it may hold U+0000 and need not be terminated
+ * @length: the length of @text in bytes
+ * @error: return location for a #GError
+ *
+ * Sends a text message, like [method@S9ws.Client.send_text].
+ *
+ * Returns: %TRUE, or %FALSE if nothing was sent
+ *
+ * Since: 0.1
+ */
+gboolean
+s9ws_client_send_text_len (S9wsClient *client,
+                           const char *text,
+                           gsize       length,
+                           GError    **error)
+{
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), FALSE);
+  g_return_val_if_fail (text != NULL || length == 0, FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  return S9WS_CLIENT_GET_CLASS (client)->send (client, S9WS_OPCODE_TEXT, (const guint8 *) text, length, error);
+}
+
+/**
+ * s9ws_client_send_binary:
+ * @client: a client
+ * @data: (array length=length) (element-type guint8) (nullable): the bytes; %NULL if
+ *   there are none
+ * @length: the number of bytes
+ * @error: return location for a #GError
+ *
+ * Sends a binary message, like [method@S9ws.Client.send_text].
+ *
+ * Returns: %TRUE; or %FALSE if nothing was sent, with %S9WS_ERROR_NOT_OPEN,
+ *   %S9WS_ERROR_CONNECTION_CLOSED or %S9WS_ERROR_BUFFER_FULL
+ *
+ * Since: 0.1
+ */
+gboolean
+s9ws_client_send_binary (S9wsClient   *client,
+                         const guint8 *data,
+                         gsize         length,
+                         GError      **error)
+{
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), FALSE);
+  g_return_val_if_fail (data != NULL || length == 0, FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  return S9WS_CLIENT_GET_CLASS (client)->send (client, S9WS_OPCODE_BINARY, data, length, error);
+}
+
+/**
+ * s9ws_client_send_bytes:
+ * @client: a client
+ * @bytes: the bytes
+ * @error: return location for a #GError
+ *
+ * Sends a binary message, like [method@S9ws.Client.send_binary].
+ *
+ * Returns: %TRUE, or %FALSE if nothing was sent
+ *
+ * Since: 0.1
+ */
+gboolean
+s9ws_client_send_bytes (S9wsClient *client,
+                        GBytes     *bytes,
+                        GError    **error)
+{
+  gsize size;
+  const guint8 *data;
+
+  g_return_val_if_fail (bytes != NULL, FALSE);
+
+  data = g_bytes_get_data (bytes, &size);
+  return s9ws_client_send_binary (client, data, size, error);
+}
+
+/**
+ * s9ws_client_send_ping:
+ * @client: a client
+ * @data: (array length=length) (element-type guint8) (nullable): the payload; %NULL if
+ *   there is none
+ * @length: the number of bytes, at most 125
+ * @error: return location for a #GError
+ *
+ * Sends a ping (RFC 6455, section 5.5.2). Its pong is emitted as
+ * [signal@S9ws.Client::pong]; the time between them is in [struct@S9ws.Stats].
+ *
+ * Returns: %TRUE; or %FALSE if nothing was sent, with %S9WS_ERROR_MESSAGE_TOO_BIG or an
+ *   error of [method@S9ws.Client.send_binary]
+ *
+ * Since: 0.1
+ */
+gboolean
+s9ws_client_send_ping (S9wsClient   *client,
+                       const guint8 *data,
+                       gsize         length,
+                       GError      **error)
+{
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), FALSE);
+  g_return_val_if_fail (data != NULL || length == 0, FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  return S9WS_CLIENT_GET_CLASS (client)->send (client, S9WS_OPCODE_PING, data, length, error);
+}
+
+/**
+ * s9ws_client_send_pong:
+ * @client: a client
+ * @data: (array length=length) (element-type guint8) (nullable): the payload; %NULL if
+ *   there is none
+ * @length: the number of bytes, at most 125
+ * @error: return location for a #GError
+ *
+ * Sends a pong that no ping has asked for (RFC 6455, section 5.5.3). Pings are answered
+ * without it.
+ *
+ * Returns: %TRUE; or %FALSE if nothing was sent, with %S9WS_ERROR_MESSAGE_TOO_BIG or an
+ *   error of [method@S9ws.Client.send_binary]
+ *
+ * Since: 0.1
+ */
+gboolean
+s9ws_client_send_pong (S9wsClient   *client,
+                       const guint8 *data,
+                       gsize         length,
+                       GError      **error)
+{
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), FALSE);
+  g_return_val_if_fail (data != NULL || length == 0, FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  return S9WS_CLIENT_GET_CLASS (client)->send (client, S9WS_OPCODE_PONG, data, length, error);
+}
+
+/**
+ * s9ws_client_close:
+ * @client: a client
+ * @code: the close code: 1000 to 1003, 1007 to 1014 or 3000 to 4999 (RFC 6455, section
+ *   7.4); 0 sends none
+ * @reason: (nullable): the reason, UTF-8 of at most 123 bytes, or %NULL
+ * @error: return location for a #GError
+ *
+ * Starts the closing handshake (RFC 6455, section 7).
+ *
+ * Events go on until the server has answered or
+ * [property@S9ws.Options:close-timeout] has passed. Nothing can be sent any more.
+ *
+ * Returns: %TRUE; or %FALSE if nothing was sent, with %S9WS_ERROR_PROTOCOL for the code,
+ *   %S9WS_ERROR_MESSAGE_TOO_BIG or %S9WS_ERROR_INVALID_UTF8 for the reason,
+ *   %S9WS_ERROR_NOT_OPEN or %S9WS_ERROR_CONNECTION_CLOSED
+ *
+ * Since: 0.1
+ */
+gboolean
+s9ws_client_close (S9wsClient *client,
+                   guint       code,
+                   const char *reason,
+                   GError    **error)
+{
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  if (!s9ws_connection_check_close (code, reason, error))
+    return FALSE;
+
+  return S9WS_CLIENT_GET_CLASS (client)->close (client, code, reason, error);
+}
+
+/**
+ * s9ws_client_force_quit:
+ * @client: a client
+ *
+ * Ends the client at once, without a close frame.
+ *
+ * What [method@S9ws.Client.open] or [method@S9ws.Client.run] waits for is interrupted;
+ * only [signal@S9ws.Client::quit] is emitted after it. May be called from any thread.
+ *
+ * Since: 0.1
+ */
+void
+s9ws_client_force_quit (S9wsClient *client)
+{
+  g_return_if_fail (S9WS_IS_CLIENT (client));
+
+  g_cancellable_cancel (client->quit);
+  S9WS_CLIENT_GET_CLASS (client)->wake (client);
+}
+
+/* Public API: getters */
+
+/**
+ * s9ws_client_get_uri: (get-property uri)
+ * @client: a client
+ *
+ * Gets the server's URI.
+ *
+ * Returns: (transfer none) (nullable): the URI
+ *
+ * Since: 0.1
+ */
+const char *
+s9ws_client_get_uri (S9wsClient *client)
+{
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), NULL);
+
+  return client->uri;
+}
+
+/**
+ * s9ws_client_get_options: (get-property options)
+ * @client: a client
+ *
+ * Gets the options.
+ *
+ * Returns: (transfer none) (nullable): the options, or %NULL for the defaults
+ *
+ * Since: 0.1
+ */
+S9wsOptions *
+s9ws_client_get_options (S9wsClient *client)
+{
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), NULL);
+
+  return client->options;
+}
+
+/**
+ * s9ws_client_get_state: (get-property state)
+ * @client: a client
+ *
+ * Gets where in its life the client is. May be called from any thread.
+ *
+ * Returns: the state
+ *
+ * Since: 0.1
+ */
+S9wsState
+s9ws_client_get_state (S9wsClient *client)
+{
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), S9WS_STATE_CLOSED);
+
+  return S9WS_CLIENT_GET_CLASS (client)->get_state (client);
+}
+
+/**
+ * s9ws_client_get_protocol: (get-property protocol)
+ * @client: a client
+ *
+ * Gets the subprotocol that the server chose among
+ * [property@S9ws.Options:protocols].
+ *
+ * Returns: (transfer none) (nullable): the subprotocol, or %NULL if there is none or the
+ *   connection has not opened
+ *
+ * Since: 0.1
+ */
+const char *
+s9ws_client_get_protocol (S9wsClient *client)
+{
+  const S9wsAnswer *answer;
+
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), NULL);
+
+  answer = S9WS_CLIENT_GET_CLASS (client)->get_answer (client);
+  return answer != NULL ? answer->protocol : NULL;
+}
+
+/**
+ * s9ws_client_get_buffered_amount: (get-property buffered-amount)
+ * @client: a client
+ *
+ * Gets how many bytes of frames the socket has not taken yet.
+ *
+ * Returns: the number of bytes
+ *
+ * Since: 0.1
+ */
+guint64
+s9ws_client_get_buffered_amount (S9wsClient *client)
+{
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), 0);
+
+  return S9WS_CLIENT_GET_CLASS (client)->get_buffered_amount (client);
+}
+
+/**
+ * s9ws_client_get_response_header:
+ * @client: a client
+ * @name: the name of a header, in any case
+ *
+ * Gets a header of the server's answer to the upgrade, whether it accepted or refused
+ * it.
+ *
+ * Returns: (transfer none) (nullable): the value of the first header of that name, made
+ *   valid UTF-8; or %NULL if there is none or no answer has come
+ *
+ * Since: 0.1
+ */
+const char *
+s9ws_client_get_response_header (S9wsClient *client,
+                                 const char *name)
+{
+  const S9wsAnswer *answer;
+
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), NULL);
+  g_return_val_if_fail (name != NULL, NULL);
+
+  answer = S9WS_CLIENT_GET_CLASS (client)->get_answer (client);
+  for (guint i = 0; answer != NULL && answer->headers != NULL && i < answer->headers->len; i += 2)
+    if (g_ascii_strcasecmp (answer->headers->pdata[i], name) == 0)
+      return answer->headers->pdata[i + 1];
+
+  return NULL;
+}
+
+/**
+ * s9ws_client_get_response_status:
+ * @client: a client
+ *
+ * Gets the HTTP status of the server's answer to the upgrade: 101 if it accepted.
+ *
+ * Returns: the status, or 0 if no answer has come
+ *
+ * Since: 0.1
+ */
+guint
+s9ws_client_get_response_status (S9wsClient *client)
+{
+  const S9wsAnswer *answer;
+
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), 0);
+
+  answer = S9WS_CLIENT_GET_CLASS (client)->get_answer (client);
+  return answer != NULL ? answer->status : 0;
+}
+
+/**
+ * s9ws_client_get_response_body:
+ * @client: a client
+ *
+ * Gets what a server that refused the upgrade said about it: the body of its answer, up
+ * to 64 KiB of it.
+ *
+ * Returns: (transfer full) (nullable): the body, or %NULL if the upgrade was not refused
+ *
+ * Since: 0.1
+ */
+GBytes *
+s9ws_client_get_response_body (S9wsClient *client)
+{
+  const S9wsAnswer *answer;
+
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), NULL);
+
+  answer = S9WS_CLIENT_GET_CLASS (client)->get_answer (client);
+  if (answer == NULL || answer->body == NULL)
+    return NULL;
+
+  return g_bytes_new (answer->body->data, answer->body->len);
+}
+
+/**
+ * s9ws_client_get_fd:
+ * @client: a client
+ *
+ * Gets the socket's descriptor, to set options on it. It must be neither read from nor
+ * written to nor closed.
+ *
+ * Returns: the descriptor, or -1 if there is no connection or its thread, of
+ *   [class@S9ws.AsyncClient], runs
+ *
+ * Since: 0.1
+ */
+int
+s9ws_client_get_fd (S9wsClient *client)
+{
+  S9wsConnection *connection;
+  S9wsTransport *transport;
+
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), -1);
+
+  connection = S9WS_CLIENT_GET_CLASS (client)->get_connection (client);
+  transport = connection != NULL ? s9ws_connection_get_transport (connection) : NULL;
+  return transport != NULL ? transport->fd : -1;
+}
+
+/**
+ * s9ws_client_get_socket:
+ * @client: a client
+ *
+ * Gets a #GSocket on the connection, to ask for addresses or set options. It must be
+ * neither read from nor written to.
+ *
+ * Returns: (transfer none) (nullable): the socket, or %NULL if there is no connection or
+ *   its thread, of [class@S9ws.AsyncClient], runs
+ *
+ * Since: 0.1
+ */
+GSocket *
+s9ws_client_get_socket (S9wsClient *client)
+{
+  g_autoptr (GError) error = NULL;
+  int fd;
+
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), NULL);
+
+  fd = s9ws_client_get_fd (client);
+  if (fd < 0)
+    return NULL;
+
+  if (client->socket == NULL)
+    {
+      /* A GSocket closes its descriptor: it gets one of its own. */
+      fd = fcntl (fd, F_DUPFD_CLOEXEC, 3);
+      client->socket = fd >= 0 ? g_socket_new_from_fd (fd, &error) : NULL;
+      if (client->socket == NULL && fd >= 0)
+        close (fd);
+    }
+
+  return client->socket;
+}
+
+/**
+ * s9ws_client_get_tls_session: (skip)
+ * @client: a client
+ *
+ * Gets the `gnutls_session_t` of a `wss` connection, to ask it for ciphers or
+ * certificates. It must be neither read from nor written to.
+ *
+ * Returns: (transfer none) (nullable): the session, or %NULL if there is no connection,
+ *   it is not a TLS one, or its thread, of [class@S9ws.AsyncClient], runs
+ *
+ * Since: 0.1
+ */
+gpointer
+s9ws_client_get_tls_session (S9wsClient *client)
+{
+  S9wsConnection *connection;
+  S9wsTransport *transport;
+
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), NULL);
+
+  connection = S9WS_CLIENT_GET_CLASS (client)->get_connection (client);
+  transport = connection != NULL ? s9ws_connection_get_transport (connection) : NULL;
+  return transport != NULL ? s9ws_tls_transport_get_session (transport) : NULL;
+}
+
+/**
+ * s9ws_client_get_stats:
+ * @client: a client
+ *
+ * Gets what the client has done so far.
+ *
+ * Returns: (transfer full): statistics
+ *
+ * Since: 0.1
+ */
+S9wsStats *
+s9ws_client_get_stats (S9wsClient *client)
+{
+  S9wsStats *stats;
+
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), NULL);
+
+  stats = g_new0 (S9wsStats, 1);
+  stats->last_round_trip = -1;
+  S9WS_CLIENT_GET_CLASS (client)->get_stats (client, stats);
+  return stats;
+}
+
+/**
+ * s9ws_client_set_handler:
+ * @client: a client
+ * @handler: (nullable): a handler, or %NULL to go back to signals
+ *
+ * Sets an object whose virtual functions are called instead of the signals, on the
+ * thread where they would have been emitted. It is to be called on that thread, or
+ * before opening.
+ *
+ * Since: 0.1
+ */
+void
+s9ws_client_set_handler (S9wsClient  *client,
+                         S9wsHandler *handler)
+{
+  g_return_if_fail (S9WS_IS_CLIENT (client));
+  g_return_if_fail (handler == NULL || S9WS_IS_HANDLER (handler));
+
+  /* The old one may be the caller. */
+  if (client->handler != NULL && client->delivery_depth > 0)
+    {
+      if (client->retired_handlers == NULL)
+        client->retired_handlers = g_ptr_array_new_with_free_func (g_object_unref);
+      g_ptr_array_add (client->retired_handlers, g_object_ref (client->handler));
+    }
+
+  g_set_object (&client->handler, handler);
+  client->handler_iface = handler != NULL ? S9WS_HANDLER_GET_IFACE (handler) : NULL;
+}

@@ -1,0 +1,428 @@
+/* s9ws-event.c: one event of the asynchronous client
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "config.h"
+
+#include "s9ws-event-private.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/**
+ * S9wsEvent:
+ *
+ * One event of [class@S9ws.AsyncClient], as taken off its queue.
+ *
+ * Events are immutable and reference-counted, and may be used on any thread.
+ *
+ * Since: 0.1
+ */
+struct _S9wsEvent
+{
+  gatomicrefcount ref_count;
+  S9wsEventKind kind;
+  guint code;
+  gsize size;
+  const guint8 *data;      /* NUL-terminated if it is a text; in payload or in block */
+  S9wsBlock *block;        /* or NULL */
+  char *text;              /* atomic: the text without U+0000, made when first asked for */
+  GError *error;           /* or NULL */
+  S9wsQueueBudget *budget; /* atomic: set while the event counts as queued */
+  guint8 payload[];
+};
+
+G_DEFINE_BOXED_TYPE (S9wsEvent, s9ws_event, s9ws_event_ref, s9ws_event_unref)
+
+/* The budget */
+
+S9wsQueueBudget *
+s9ws_queue_budget_new (void)
+{
+  S9wsQueueBudget *budget = g_new0 (S9wsQueueBudget, 1);
+
+  g_atomic_ref_count_init (&budget->ref_count);
+  budget->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  return budget;
+}
+
+S9wsQueueBudget *
+s9ws_queue_budget_ref (S9wsQueueBudget *budget)
+{
+  g_atomic_ref_count_inc (&budget->ref_count);
+  return budget;
+}
+
+void
+s9ws_queue_budget_unref (S9wsQueueBudget *budget)
+{
+  if (!g_atomic_ref_count_dec (&budget->ref_count))
+    return;
+
+  if (budget->wake_fd >= 0)
+    close (budget->wake_fd);
+  g_free (budget);
+}
+
+gboolean
+s9ws_queue_budget_is_full (S9wsQueueBudget *budget)
+{
+  return budget->limit > 0 && (gssize) g_atomic_pointer_get (&budget->bytes) > budget->limit;
+}
+
+void
+s9ws_queue_budget_wake (S9wsQueueBudget *budget)
+{
+  guint64 one = 1;
+
+  while (write (budget->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
+    ;
+}
+
+void
+s9ws_queue_budget_clear_wake (S9wsQueueBudget *budget)
+{
+  guint64 count;
+
+  while (read (budget->wake_fd, &count, sizeof count) < 0 && errno == EINTR)
+    ;
+}
+
+static gssize
+get_cost (S9wsEvent *event)
+{
+  return (gssize) (sizeof (S9wsEvent) + event->size);
+}
+
+void
+s9ws_event_charge (S9wsEvent       *event,
+                   S9wsQueueBudget *budget)
+{
+  g_atomic_pointer_add (&budget->bytes, get_cost (event));
+  g_atomic_pointer_set (&event->budget, s9ws_queue_budget_ref (budget));
+}
+
+void
+s9ws_event_discharge (S9wsEvent *event)
+{
+  S9wsQueueBudget *budget = g_atomic_pointer_get (&event->budget);
+  gssize cost = get_cost (event);
+  gssize before;
+
+  if (budget == NULL || !g_atomic_pointer_compare_and_exchange (&event->budget, budget, NULL))
+    return;
+
+  before = (gssize) g_atomic_pointer_add (&budget->bytes, -cost);
+  if (budget->limit > 0 && before > budget->limit && before - cost <= budget->limit)
+    s9ws_queue_budget_wake (budget);
+  s9ws_queue_budget_unref (budget);
+}
+
+/* Events */
+
+static S9wsEvent *
+event_alloc (S9wsEventKind kind,
+             const guint8 *data,
+             gsize         size)
+{
+  S9wsEvent *event = g_malloc (sizeof (S9wsEvent) + size + 1);
+
+  memset (event, 0, sizeof (S9wsEvent));
+  g_atomic_ref_count_init (&event->ref_count);
+  event->kind = kind;
+  event->size = size;
+  event->data = event->payload;
+  if (size > 0)
+    memcpy (event->payload, data, size);
+  event->payload[size] = '\0';
+  return event;
+}
+
+S9wsEvent *
+s9ws_event_new (S9wsEventKind kind)
+{
+  return event_alloc (kind, NULL, 0);
+}
+
+static S9wsEventKind
+get_message_kind (const S9wsMessage *message)
+{
+  switch (message->opcode)
+    {
+    case S9WS_OPCODE_TEXT:
+      return S9WS_EVENT_KIND_TEXT_MESSAGE;
+    case S9WS_OPCODE_BINARY:
+      return S9WS_EVENT_KIND_BINARY_MESSAGE;
+    case S9WS_OPCODE_PING:
+      return S9WS_EVENT_KIND_PING;
+    default:
+      return S9WS_EVENT_KIND_PONG;
+    }
+}
+
+S9wsEvent *
+s9ws_event_new_message (S9wsConnection    *connection,
+                        const S9wsMessage *message)
+{
+  S9wsEvent *event;
+
+  if (message->size < S9WS_SHARED_MIN)
+    return event_alloc (get_message_kind (message), message->data, message->size);
+
+  event = event_alloc (get_message_kind (message), NULL, 0);
+  event->block = s9ws_connection_share_block (connection);
+  event->data = message->data;
+  event->size = message->size;
+  return event;
+}
+
+S9wsEvent *
+s9ws_event_new_closed (guint       code,
+                       const char *reason)
+{
+  S9wsEvent *event = event_alloc (S9WS_EVENT_KIND_CONNECTION_CLOSED, (const guint8 *) reason,
+                                  reason != NULL ? strlen (reason) : 0);
+
+  event->code = code;
+  return event;
+}
+
+S9wsEvent *
+s9ws_event_new_error (const GError *error)
+{
+  S9wsEvent *event = s9ws_event_new (S9WS_EVENT_KIND_ERROR);
+
+  event->error = g_error_copy (error);
+  return event;
+}
+
+char *
+s9ws_text_without_nul (const char *text,
+                       gsize       size)
+{
+  const char *end = text + size;
+  GString *string;
+
+  if (G_LIKELY (memchr (text, '\0', size) == NULL))
+    return NULL;
+
+  string = g_string_sized_new (size + 16);
+  while (text < end)
+    {
+      const char *nul = memchr (text, '\0', (gsize) (end - text));
+
+      g_string_append_len (string, text, (nul != NULL ? nul : end) - text);
+      if (nul == NULL)
+        break;
+      g_string_append (string, "\357\277\275");
+      text = nul + 1;
+    }
+
+  return g_string_free (string, FALSE);
+}
+
+/**
+ * s9ws_event_ref:
+ * @event: an event
+ *
+ * Takes a reference.
+ *
+ * Returns: (transfer full): @event
+ *
+ * Since: 0.1
+ */
+S9wsEvent *
+s9ws_event_ref (S9wsEvent *event)
+{
+  g_return_val_if_fail (event != NULL, NULL);
+
+  g_atomic_ref_count_inc (&event->ref_count);
+  return event;
+}
+
+/**
+ * s9ws_event_unref:
+ * @event: (transfer full): an event
+ *
+ * Gives a reference up; the last one frees the event.
+ *
+ * Since: 0.1
+ */
+void
+s9ws_event_unref (S9wsEvent *event)
+{
+  g_return_if_fail (event != NULL);
+
+  if (!g_atomic_ref_count_dec (&event->ref_count))
+    return;
+
+  s9ws_event_discharge (event);
+  g_clear_pointer (&event->block, s9ws_block_unref);
+  g_clear_error (&event->error);
+  g_free (event->text);
+  g_free (event);
+}
+
+/**
+ * s9ws_event_get_kind:
+ * @event: an event
+ *
+ * Gets what the event tells of.
+ *
+ * Returns: the kind
+ *
+ * Since: 0.1
+ */
+S9wsEventKind
+s9ws_event_get_kind (S9wsEvent *event)
+{
+  g_return_val_if_fail (event != NULL, S9WS_EVENT_KIND_QUIT);
+
+  return event->kind;
+}
+
+/**
+ * s9ws_event_get_text:
+ * @event: an event
+ *
+ * Gets the text of a text message. U+0000, which a string cannot hold, is replaced
+ * by U+FFFD; [method@S9ws.Event.get_bytes] has the exact bytes.
+ *
+ * Returns: (transfer none) (nullable): the text, or %NULL if the event is no text
+ *   message
+ *
+ * Since: 0.1
+ */
+const char *
+s9ws_event_get_text (S9wsEvent *event)
+{
+  char *text;
+
+  g_return_val_if_fail (event != NULL, NULL);
+
+  if (event->kind != S9WS_EVENT_KIND_TEXT_MESSAGE)
+    return NULL;
+
+  text = g_atomic_pointer_get (&event->text);
+  if (text != NULL)
+    return text;
+
+  text = s9ws_text_without_nul ((const char *) event->data, event->size);
+  if (text == NULL)
+    return (const char *) event->data;
+
+  if (!g_atomic_pointer_compare_and_exchange (&event->text, NULL, text))
+    g_free (text);
+
+  return g_atomic_pointer_get (&event->text);
+}
+
+/**
+ * s9ws_event_get_data:
+ * @event: an event
+ * @length: (out): the number of bytes
+ *
+ * Gets the exact bytes of a message, ping or pong. They live as long as the event.
+ *
+ * Returns: (transfer none) (array length=length) (element-type guint8): the bytes;
+ *   none if the event has no payload
+ *
+ * Since: 0.1
+ */
+const guint8 *
+s9ws_event_get_data (S9wsEvent *event,
+                     gsize     *length)
+{
+  gboolean has_payload;
+
+  g_return_val_if_fail (event != NULL, NULL);
+  g_return_val_if_fail (length != NULL, NULL);
+
+  has_payload = event->kind >= S9WS_EVENT_KIND_TEXT_MESSAGE && event->kind <= S9WS_EVENT_KIND_PONG;
+  *length = has_payload ? event->size : 0;
+  return event->data;
+}
+
+/**
+ * s9ws_event_get_bytes:
+ * @event: an event
+ *
+ * Gets the exact bytes of a message, ping or pong. They share the event's memory and
+ * keep it alive.
+ *
+ * Returns: (transfer full) (nullable): the bytes, or %NULL if the event has no payload
+ *
+ * Since: 0.1
+ */
+GBytes *
+s9ws_event_get_bytes (S9wsEvent *event)
+{
+  g_return_val_if_fail (event != NULL, NULL);
+
+  if (event->kind < S9WS_EVENT_KIND_TEXT_MESSAGE || event->kind > S9WS_EVENT_KIND_PONG)
+    return NULL;
+
+  return g_bytes_new_with_free_func (event->data, event->size,
+                                     (GDestroyNotify) s9ws_event_unref, s9ws_event_ref (event));
+}
+
+/**
+ * s9ws_event_get_code:
+ * @event: an event
+ *
+ * Gets the close code (RFC 6455, section 7.4).
+ *
+ * Returns: the code of a %S9WS_EVENT_KIND_CONNECTION_CLOSED, 0 for other kinds
+ *
+ * Since: 0.1
+ */
+guint
+s9ws_event_get_code (S9wsEvent *event)
+{
+  g_return_val_if_fail (event != NULL, 0);
+
+  return event->code;
+}
+
+/**
+ * s9ws_event_get_reason:
+ * @event: an event
+ *
+ * Gets the reason for closing.
+ *
+ * Returns: (transfer none) (nullable): the reason of a
+ *   %S9WS_EVENT_KIND_CONNECTION_CLOSED, or %NULL if none was given
+ *
+ * Since: 0.1
+ */
+const char *
+s9ws_event_get_reason (S9wsEvent *event)
+{
+  g_return_val_if_fail (event != NULL, NULL);
+
+  if (event->kind != S9WS_EVENT_KIND_CONNECTION_CLOSED || event->size == 0)
+    return NULL;
+
+  return (const char *) event->data;
+}
+
+/**
+ * s9ws_event_get_error:
+ * @event: an event
+ *
+ * Gets what failed.
+ *
+ * Returns: (transfer none) (nullable): the error of a %S9WS_EVENT_KIND_ERROR, or
+ *   %NULL for other kinds
+ *
+ * Since: 0.1
+ */
+const GError *
+s9ws_event_get_error (S9wsEvent *event)
+{
+  g_return_val_if_fail (event != NULL, NULL);
+
+  return event->error;
+}

@@ -1,0 +1,709 @@
+/* s9ws-options.c: how to connect, to wait and to limit
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "config.h"
+
+#include "s9ws-options-private.h"
+
+#include <glib/gi18n-lib.h>
+#include <string.h>
+
+/* What a timer can hold without overflowing once it is added to the time. */
+#define MAX_DURATION (G_GUINT64_CONSTANT (365) * 24 * 3600 * G_USEC_PER_SEC)
+
+/**
+ * S9wsOptions:
+ *
+ * How a client connects, waits and limits.
+ *
+ * One object may be shared by any number of clients. A client reads it when it
+ * opens; what is changed later has no effect on it. Values that are out of their range
+ * or contradict each other make opening fail with
+ * %S9WS_ERROR_INVALID_CONFIGURATION, naming the option.
+ *
+ * An options object may be used by one thread at a time.
+ *
+ * Since: 0.1
+ */
+struct _S9wsOptions
+{
+  GObject parent_instance;
+
+  gboolean nodelay;
+  guint ttl;
+  guint64 spin_wait_duration;
+  S9wsWaitStrategy wait_strategy;
+  guint64 read_timeout;
+  guint64 write_timeout;
+  guint connect_timeout;
+  guint handshake_timeout;
+  guint close_timeout;
+  guint64 max_message_size;
+  guint64 max_buffered_amount;
+  guint64 max_queued_bytes;
+  guint ping_interval;
+  guint pong_timeout;
+  char **protocols;
+  gboolean compression;
+  guint max_redirects;
+  GProxyResolver *proxy_resolver;
+  S9wsTlsContext *tls_context;
+
+  GPtrArray *headers; /* of char *, names and values in turn */
+};
+
+enum
+{
+  PROP_NODELAY = 1,
+  PROP_TTL,
+  PROP_SPIN_WAIT_DURATION,
+  PROP_WAIT_STRATEGY,
+  PROP_READ_TIMEOUT,
+  PROP_WRITE_TIMEOUT,
+  PROP_CONNECT_TIMEOUT,
+  PROP_HANDSHAKE_TIMEOUT,
+  PROP_CLOSE_TIMEOUT,
+  PROP_MAX_MESSAGE_SIZE,
+  PROP_MAX_BUFFERED_AMOUNT,
+  PROP_MAX_QUEUED_BYTES,
+  PROP_PING_INTERVAL,
+  PROP_PONG_TIMEOUT,
+  PROP_PROTOCOLS,
+  PROP_COMPRESSION,
+  PROP_MAX_REDIRECTS,
+  PROP_PROXY_RESOLVER,
+  PROP_TLS_CONTEXT,
+  N_PROPERTIES
+};
+
+static GParamSpec *properties[N_PROPERTIES];
+
+G_DEFINE_FINAL_TYPE (S9wsOptions, s9ws_options, G_TYPE_OBJECT)
+
+static void
+s9ws_options_get_property (GObject    *object,
+                           guint       property_id,
+                           GValue     *value,
+                           GParamSpec *pspec)
+{
+  S9wsOptions *options = S9WS_OPTIONS (object);
+
+  switch (property_id)
+    {
+    case PROP_NODELAY:
+      g_value_set_boolean (value, options->nodelay);
+      break;
+    case PROP_TTL:
+      g_value_set_uint (value, options->ttl);
+      break;
+    case PROP_SPIN_WAIT_DURATION:
+      g_value_set_uint64 (value, options->spin_wait_duration);
+      break;
+    case PROP_WAIT_STRATEGY:
+      g_value_set_enum (value, options->wait_strategy);
+      break;
+    case PROP_READ_TIMEOUT:
+      g_value_set_uint64 (value, options->read_timeout);
+      break;
+    case PROP_WRITE_TIMEOUT:
+      g_value_set_uint64 (value, options->write_timeout);
+      break;
+    case PROP_CONNECT_TIMEOUT:
+      g_value_set_uint (value, options->connect_timeout);
+      break;
+    case PROP_HANDSHAKE_TIMEOUT:
+      g_value_set_uint (value, options->handshake_timeout);
+      break;
+    case PROP_CLOSE_TIMEOUT:
+      g_value_set_uint (value, options->close_timeout);
+      break;
+    case PROP_MAX_MESSAGE_SIZE:
+      g_value_set_uint64 (value, options->max_message_size);
+      break;
+    case PROP_MAX_BUFFERED_AMOUNT:
+      g_value_set_uint64 (value, options->max_buffered_amount);
+      break;
+    case PROP_MAX_QUEUED_BYTES:
+      g_value_set_uint64 (value, options->max_queued_bytes);
+      break;
+    case PROP_PING_INTERVAL:
+      g_value_set_uint (value, options->ping_interval);
+      break;
+    case PROP_PONG_TIMEOUT:
+      g_value_set_uint (value, options->pong_timeout);
+      break;
+    case PROP_PROTOCOLS:
+      g_value_set_boxed (value, options->protocols);
+      break;
+    case PROP_COMPRESSION:
+      g_value_set_boolean (value, options->compression);
+      break;
+    case PROP_MAX_REDIRECTS:
+      g_value_set_uint (value, options->max_redirects);
+      break;
+    case PROP_PROXY_RESOLVER:
+      g_value_set_object (value, options->proxy_resolver);
+      break;
+    case PROP_TLS_CONTEXT:
+      g_value_set_object (value, options->tls_context);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
+    }
+}
+
+static void
+s9ws_options_set_property (GObject      *object,
+                           guint         property_id,
+                           const GValue *value,
+                           GParamSpec   *pspec)
+{
+  S9wsOptions *options = S9WS_OPTIONS (object);
+
+  switch (property_id)
+    {
+    case PROP_NODELAY:
+      options->nodelay = g_value_get_boolean (value);
+      break;
+    case PROP_TTL:
+      options->ttl = g_value_get_uint (value);
+      break;
+    case PROP_SPIN_WAIT_DURATION:
+      options->spin_wait_duration = g_value_get_uint64 (value);
+      break;
+    case PROP_WAIT_STRATEGY:
+      options->wait_strategy = g_value_get_enum (value);
+      break;
+    case PROP_READ_TIMEOUT:
+      options->read_timeout = g_value_get_uint64 (value);
+      break;
+    case PROP_WRITE_TIMEOUT:
+      options->write_timeout = g_value_get_uint64 (value);
+      break;
+    case PROP_CONNECT_TIMEOUT:
+      options->connect_timeout = g_value_get_uint (value);
+      break;
+    case PROP_HANDSHAKE_TIMEOUT:
+      options->handshake_timeout = g_value_get_uint (value);
+      break;
+    case PROP_CLOSE_TIMEOUT:
+      options->close_timeout = g_value_get_uint (value);
+      break;
+    case PROP_MAX_MESSAGE_SIZE:
+      options->max_message_size = g_value_get_uint64 (value);
+      break;
+    case PROP_MAX_BUFFERED_AMOUNT:
+      options->max_buffered_amount = g_value_get_uint64 (value);
+      break;
+    case PROP_MAX_QUEUED_BYTES:
+      options->max_queued_bytes = g_value_get_uint64 (value);
+      break;
+    case PROP_PING_INTERVAL:
+      options->ping_interval = g_value_get_uint (value);
+      break;
+    case PROP_PONG_TIMEOUT:
+      options->pong_timeout = g_value_get_uint (value);
+      break;
+    case PROP_PROTOCOLS:
+      g_strfreev (options->protocols);
+      options->protocols = g_value_dup_boxed (value);
+      break;
+    case PROP_COMPRESSION:
+      options->compression = g_value_get_boolean (value);
+      break;
+    case PROP_MAX_REDIRECTS:
+      options->max_redirects = g_value_get_uint (value);
+      break;
+    case PROP_PROXY_RESOLVER:
+      g_set_object (&options->proxy_resolver, g_value_get_object (value));
+      break;
+    case PROP_TLS_CONTEXT:
+      g_set_object (&options->tls_context, g_value_get_object (value));
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
+    }
+}
+
+static void
+s9ws_options_finalize (GObject *object)
+{
+  S9wsOptions *options = S9WS_OPTIONS (object);
+
+  g_strfreev (options->protocols);
+  g_clear_object (&options->proxy_resolver);
+  g_clear_object (&options->tls_context);
+  g_ptr_array_unref (options->headers);
+
+  G_OBJECT_CLASS (s9ws_options_parent_class)->finalize (object);
+}
+
+static void
+s9ws_options_class_init (S9wsOptionsClass *klass)
+{
+  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_CONSTRUCT | G_PARAM_STATIC_STRINGS;
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+
+  object_class->get_property = s9ws_options_get_property;
+  object_class->set_property = s9ws_options_set_property;
+  object_class->finalize = s9ws_options_finalize;
+
+  /**
+   * S9wsOptions:nodelay:
+   *
+   * Whether small messages leave at once (`TCP_NODELAY`).
+   *
+   * Since: 0.1
+   */
+  properties[PROP_NODELAY] =
+    g_param_spec_boolean ("nodelay", NULL, NULL,
+                          TRUE,
+                          flags);
+
+  /**
+   * S9wsOptions:ttl:
+   *
+   * The time to live, or hop limit, of packets sent, 1 to 255; 0 leaves it to the system.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_TTL] =
+    g_param_spec_uint ("ttl", NULL, NULL,
+                       0, G_MAXUINT, 0,
+                       flags);
+
+  /**
+   * S9wsOptions:spin-wait-duration:
+   *
+   * How long to spin, sleep or wait, in µs; what it means depends on
+   * [property@S9ws.Options:wait-strategy]. 0 means none.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_SPIN_WAIT_DURATION] =
+    g_param_spec_uint64 ("spin-wait-duration", NULL, NULL,
+                         0, G_MAXUINT64, 0,
+                         flags);
+
+  /**
+   * S9wsOptions:wait-strategy:
+   *
+   * What to do when the socket has nothing to read. Without effect on
+   * [class@S9ws.BlockingClient].
+   *
+   * Since: 0.1
+   */
+  properties[PROP_WAIT_STRATEGY] =
+    g_param_spec_enum ("wait-strategy", NULL, NULL,
+                       S9WS_TYPE_WAIT_STRATEGY, S9WS_WAIT_STRATEGY_DEFAULT,
+                       flags);
+
+  /**
+   * S9wsOptions:read-timeout:
+   *
+   * How long [class@S9ws.BlockingClient] waits for data before it emits
+   * [signal@S9ws.Client::idle], in µs; 0 means for ever. Without effect on the
+   * other clients.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_READ_TIMEOUT] =
+    g_param_spec_uint64 ("read-timeout", NULL, NULL,
+                         0, G_MAXUINT64, 0,
+                         flags);
+
+  /**
+   * S9wsOptions:write-timeout:
+   *
+   * How long a send of [class@S9ws.BlockingClient] waits for the socket to take
+   * the whole message, in µs; 0 means as long as it takes. What has not been taken
+   * by then is kept and sent as soon as the socket takes it, as on the other clients,
+   * where this is without effect.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_WRITE_TIMEOUT] =
+    g_param_spec_uint64 ("write-timeout", NULL, NULL,
+                         0, G_MAXUINT64, 0,
+                         flags);
+
+  /**
+   * S9wsOptions:connect-timeout:
+   *
+   * How long resolving and connecting may take, proxies included, in ms; 0 means
+   * for ever.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_CONNECT_TIMEOUT] =
+    g_param_spec_uint ("connect-timeout", NULL, NULL,
+                       0, G_MAXUINT, 30000,
+                       flags);
+
+  /**
+   * S9wsOptions:handshake-timeout:
+   *
+   * How long TLS and the upgrade together may take, in ms; 0 means for ever.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_HANDSHAKE_TIMEOUT] =
+    g_param_spec_uint ("handshake-timeout", NULL, NULL,
+                       0, G_MAXUINT, 30000,
+                       flags);
+
+  /**
+   * S9wsOptions:close-timeout:
+   *
+   * How long the server's answer to a close is waited for, in ms; 0 means for ever.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_CLOSE_TIMEOUT] =
+    g_param_spec_uint ("close-timeout", NULL, NULL,
+                       0, G_MAXUINT, 5000,
+                       flags);
+
+  /**
+   * S9wsOptions:max-message-size:
+   *
+   * The largest message to accept, in bytes; a larger one ends the connection
+   * with code 1009 and %S9WS_ERROR_MESSAGE_TOO_BIG. 0 means no limit.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_MAX_MESSAGE_SIZE] =
+    g_param_spec_uint64 ("max-message-size", NULL, NULL,
+                         0, G_MAXUINT64, G_GUINT64_CONSTANT (64) * 1024 * 1024,
+                         flags);
+
+  /**
+   * S9wsOptions:max-buffered-amount:
+   *
+   * How much may be kept that the socket has not taken yet, in bytes, the message
+   * to be sent included; past it sending fails with %S9WS_ERROR_BUFFER_FULL. 0 means
+   * no limit.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_MAX_BUFFERED_AMOUNT] =
+    g_param_spec_uint64 ("max-buffered-amount", NULL, NULL,
+                         0, G_MAXUINT64, G_GUINT64_CONSTANT (64) * 1024 * 1024,
+                         flags);
+
+  /**
+   * S9wsOptions:max-queued-bytes:
+   *
+   * How much [class@S9ws.AsyncClient] queues, in bytes; past it, it stops reading until
+   * events are taken off, so that TCP holds the server back and nothing is dropped.
+   * 0 means no limit.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_MAX_QUEUED_BYTES] =
+    g_param_spec_uint64 ("max-queued-bytes", NULL, NULL,
+                         0, G_MAXUINT64, G_GUINT64_CONSTANT (64) * 1024 * 1024,
+                         flags);
+
+  /**
+   * S9wsOptions:ping-interval:
+   *
+   * How often to send a ping, in ms; 0 means never.
+   *
+   * Without effect in this version.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_PING_INTERVAL] =
+    g_param_spec_uint ("ping-interval", NULL, NULL,
+                       0, G_MAXUINT, 0,
+                       flags);
+
+  /**
+   * S9wsOptions:pong-timeout:
+   *
+   * How long the pong to such a ping is waited for, in ms; 0 means for ever.
+   *
+   * Without effect in this version.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_PONG_TIMEOUT] =
+    g_param_spec_uint ("pong-timeout", NULL, NULL,
+                       0, G_MAXUINT, 0,
+                       flags);
+
+  /**
+   * S9wsOptions:protocols:
+   *
+   * The subprotocols to ask for, the most wanted first (RFC 6455, section 1.9).
+   *
+   * Since: 0.1
+   */
+  properties[PROP_PROTOCOLS] =
+    g_param_spec_boxed ("protocols", NULL, NULL,
+                        G_TYPE_STRV,
+                        flags);
+
+  /**
+   * S9wsOptions:compression:
+   *
+   * Whether to offer permessage-deflate (RFC 7692).
+   *
+   * Without effect in this version: nothing is compressed.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_COMPRESSION] =
+    g_param_spec_boolean ("compression", NULL, NULL,
+                          TRUE,
+                          flags);
+
+  /**
+   * S9wsOptions:max-redirects:
+   *
+   * How many redirects of the upgrade to follow.
+   *
+   * Without effect in this version: a redirect is a refusal.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_MAX_REDIRECTS] =
+    g_param_spec_uint ("max-redirects", NULL, NULL,
+                       0, G_MAXUINT, 0,
+                       flags);
+
+  /**
+   * S9wsOptions:proxy-resolver:
+   *
+   * Who knows which proxy to use, or %NULL for the system's.
+   *
+   * Without effect in this version: it is always the system's.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_PROXY_RESOLVER] =
+    g_param_spec_object ("proxy-resolver", NULL, NULL,
+                         G_TYPE_PROXY_RESOLVER,
+                         flags);
+
+  /**
+   * S9wsOptions:tls-context:
+   *
+   * Trust, certificates and session tickets for `wss`, or %NULL for one that all
+   * clients of the process share.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_TLS_CONTEXT] =
+    g_param_spec_object ("tls-context", NULL, NULL,
+                         S9WS_TYPE_TLS_CONTEXT,
+                         flags);
+
+  g_object_class_install_properties (object_class, N_PROPERTIES, properties);
+}
+
+static void
+s9ws_options_init (S9wsOptions *options)
+{
+  options->headers = g_ptr_array_new_with_free_func (g_free);
+}
+
+static gboolean
+check_duration (const char *name,
+                guint64     duration,
+                GError    **error)
+{
+  if (duration <= MAX_DURATION)
+    return TRUE;
+
+  g_set_error (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION,
+               _("The option %s is %" G_GUINT64_FORMAT " µs, but must not exceed a year"), name, duration);
+  return FALSE;
+}
+
+/* RFC 6455, section 4.1: tokens, each of them once. */
+static gboolean
+check_protocols (char   **protocols,
+                 GError **error)
+{
+  for (gsize i = 0; protocols != NULL && protocols[i] != NULL; i++)
+    {
+      g_autofree char *escaped = g_strescape (protocols[i], NULL);
+
+      if (!s9ws_is_token (protocols[i], strlen (protocols[i])))
+        {
+          g_set_error (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION,
+                       _("The option protocols has “%s”, which is not a token as HTTP defines it"), escaped);
+          return FALSE;
+        }
+
+      for (gsize j = 0; j < i; j++)
+        if (strcmp (protocols[i], protocols[j]) == 0)
+          {
+            g_set_error (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION,
+                         _("The option protocols has “%s” twice"), escaped);
+            return FALSE;
+          }
+    }
+
+  return TRUE;
+}
+
+static gboolean
+check (S9wsOptions *options,
+       GError     **error)
+{
+  if (options->ttl > 255)
+    {
+      g_set_error (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION,
+                   _("The option ttl is %u, but must be at most 255"), options->ttl);
+      return FALSE;
+    }
+
+  if (options->wait_strategy == S9WS_WAIT_STRATEGY_SLEEP && options->spin_wait_duration == 0)
+    {
+      g_set_error_literal (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION,
+                           _("The option wait-strategy is “sleep”, but spin-wait-duration is 0: it must say how long"));
+      return FALSE;
+    }
+
+  return check_duration ("spin-wait-duration", options->spin_wait_duration, error) &&
+         check_duration ("read-timeout", options->read_timeout, error) &&
+         check_duration ("write-timeout", options->write_timeout, error) &&
+         check_protocols (options->protocols, error);
+}
+
+static gpointer
+copy_string (gconstpointer string,
+             gpointer      user_data)
+{
+  return g_strdup (string);
+}
+
+static S9wsSettings *
+copy (S9wsOptions *options)
+{
+  S9wsSettings *settings = g_new0 (S9wsSettings, 1);
+
+  settings->connection.protocols = g_strdupv (options->protocols);
+  settings->connection.headers = g_ptr_array_copy (options->headers, copy_string, NULL);
+  g_ptr_array_set_free_func (settings->connection.headers, g_free);
+  settings->connection.handshake_timeout = options->handshake_timeout;
+  settings->connection.close_timeout = options->close_timeout;
+  settings->connection.max_message_size = options->max_message_size;
+  settings->connection.max_buffered_amount = options->max_buffered_amount;
+  settings->dial.timeout = options->connect_timeout;
+  settings->dial.nodelay = options->nodelay;
+  settings->dial.ttl = options->ttl;
+  settings->wait_strategy = options->wait_strategy;
+  settings->spin_wait_duration = options->spin_wait_duration;
+  settings->read_timeout = options->read_timeout;
+  settings->write_timeout = options->write_timeout;
+  settings->max_queued_bytes = options->max_queued_bytes;
+  g_set_object (&settings->tls_context, options->tls_context);
+
+  return settings;
+}
+
+S9wsSettings *
+s9ws_options_read (S9wsOptions *options,
+                   GError     **error)
+{
+  g_autoptr (S9wsOptions) defaults = NULL;
+
+  if (options == NULL)
+    options = defaults = s9ws_options_new ();
+
+  return check (options, error) ? copy (options) : NULL;
+}
+
+void
+s9ws_settings_free (S9wsSettings *settings)
+{
+  g_strfreev (settings->connection.protocols);
+  g_ptr_array_unref (settings->connection.headers);
+  g_clear_object (&settings->tls_context);
+  g_free (settings);
+}
+
+/**
+ * s9ws_options_new:
+ *
+ * Creates options that have their defaults.
+ *
+ * Returns: (transfer full): new options
+ *
+ * Since: 0.1
+ */
+S9wsOptions *
+s9ws_options_new (void)
+{
+  return g_object_new (S9WS_TYPE_OPTIONS, NULL);
+}
+
+/**
+ * s9ws_options_set_header:
+ * @options: options
+ * @name: the header's name, a token (RFC 9110, section 5.6.2)
+ * @value: the header's value, without control characters
+ * @error: return location for a #GError
+ *
+ * Sets a header of the upgrade request, in place of one of the same name.
+ *
+ * The headers that the handshake writes itself cannot be set: Host, Upgrade,
+ * Connection, those whose names begin with Sec-WebSocket-, and those that announce a
+ * body.
+ *
+ * Returns: %TRUE, or %FALSE with %S9WS_ERROR_INVALID_CONFIGURATION
+ *
+ * Since: 0.1
+ */
+gboolean
+s9ws_options_set_header (S9wsOptions *options,
+                         const char  *name,
+                         const char  *value,
+                         GError     **error)
+{
+  g_autofree char *escaped = NULL;
+
+  g_return_val_if_fail (S9WS_IS_OPTIONS (options), FALSE);
+  g_return_val_if_fail (name != NULL, FALSE);
+  g_return_val_if_fail (value != NULL, FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  escaped = g_strescape (name, NULL);
+  if (!s9ws_is_token (name, strlen (name)))
+    {
+      g_set_error (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION,
+                   _("The header name “%s” is not a token as HTTP defines it"), escaped);
+      return FALSE;
+    }
+
+  if (s9ws_is_reserved_header (name, strlen (name)))
+    {
+      g_set_error (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION,
+                   _("The header %s cannot be set: the handshake decides on it"), escaped);
+      return FALSE;
+    }
+
+  /* The value may be a secret: it is not repeated. */
+  if (!s9ws_is_field_value (value, strlen (value)))
+    {
+      g_set_error (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION,
+                   _("The value of the header %s has control characters, which are not allowed"), escaped);
+      return FALSE;
+    }
+
+  for (guint i = 0; i < options->headers->len; i += 2)
+    if (g_ascii_strcasecmp (options->headers->pdata[i], name) == 0)
+      {
+        g_ptr_array_remove_range (options->headers, i, 2);
+        break;
+      }
+
+  g_ptr_array_add (options->headers, g_strdup (name));
+  g_ptr_array_add (options->headers, g_strdup (value));
+  return TRUE;
+}

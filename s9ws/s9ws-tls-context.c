@@ -1,0 +1,374 @@
+/* s9ws-tls-context.c: trust, certificates and session tickets
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "config.h"
+
+#include "s9ws-tls-context-private.h"
+
+#include <glib/gi18n-lib.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+
+#include "s9ws-error.h"
+
+/* Fast where CPUs have AES, and with a group that is cheap: plain NORMAL prefers P-256
+ * and AES-256, and ChaCha20 is several times slower than AES. */
+#define DEFAULT_PRIORITY \
+  "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:" \
+  "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1"
+
+/**
+ * S9wsTlsContext:
+ *
+ * What a `wss` connection needs that is expensive and worth sharing: the trust store,
+ * a client certificate and session tickets.
+ *
+ * One context may be used by any number of clients on any threads at once. Files are
+ * read when the first of them opens. Its properties are to be set before that; what is
+ * changed later holds for clients that open later, which then start without tickets.
+ *
+ * Clients without a context share one with the defaults: the system's trust, and
+ * everything verified.
+ *
+ * Since: 0.1
+ */
+struct _S9wsTlsContext
+{
+  GObject parent_instance;
+
+  GMutex lock; /* guards all of the following */
+  char *ca_file;
+  char *certificate_file;
+  char *key_file;
+  char *priority;
+  char *server_name;
+  gboolean verify_peer;
+  S9wsTlsSettings *settings; /* NULL until they are loaded */
+};
+
+enum
+{
+  PROP_CA_FILE = 1,
+  PROP_CERTIFICATE_FILE,
+  PROP_KEY_FILE,
+  PROP_PRIORITY,
+  PROP_VERIFY_PEER,
+  PROP_SERVER_NAME,
+  N_PROPERTIES
+};
+
+static GParamSpec *properties[N_PROPERTIES];
+
+G_DEFINE_FINAL_TYPE (S9wsTlsContext, s9ws_tls_context, G_TYPE_OBJECT)
+
+static void
+s9ws_tls_context_get_property (GObject    *object,
+                               guint       property_id,
+                               GValue     *value,
+                               GParamSpec *pspec)
+{
+  S9wsTlsContext *context = S9WS_TLS_CONTEXT (object);
+
+  g_mutex_lock (&context->lock);
+  switch (property_id)
+    {
+    case PROP_CA_FILE:
+      g_value_set_string (value, context->ca_file);
+      break;
+    case PROP_CERTIFICATE_FILE:
+      g_value_set_string (value, context->certificate_file);
+      break;
+    case PROP_KEY_FILE:
+      g_value_set_string (value, context->key_file);
+      break;
+    case PROP_PRIORITY:
+      g_value_set_string (value, context->priority);
+      break;
+    case PROP_VERIFY_PEER:
+      g_value_set_boolean (value, context->verify_peer);
+      break;
+    case PROP_SERVER_NAME:
+      g_value_set_string (value, context->server_name);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
+    }
+  g_mutex_unlock (&context->lock);
+}
+
+static void
+replace (char        **string,
+         const GValue *value)
+{
+  g_free (*string);
+  *string = g_value_dup_string (value);
+}
+
+static void
+s9ws_tls_context_set_property (GObject      *object,
+                               guint         property_id,
+                               const GValue *value,
+                               GParamSpec   *pspec)
+{
+  S9wsTlsContext *context = S9WS_TLS_CONTEXT (object);
+
+  g_mutex_lock (&context->lock);
+  switch (property_id)
+    {
+    case PROP_CA_FILE:
+      replace (&context->ca_file, value);
+      break;
+    case PROP_CERTIFICATE_FILE:
+      replace (&context->certificate_file, value);
+      break;
+    case PROP_KEY_FILE:
+      replace (&context->key_file, value);
+      break;
+    case PROP_PRIORITY:
+      replace (&context->priority, value);
+      break;
+    case PROP_VERIFY_PEER:
+      context->verify_peer = g_value_get_boolean (value);
+      break;
+    case PROP_SERVER_NAME:
+      replace (&context->server_name, value);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
+    }
+
+  /* With the tickets: a session that was verified in another way must not be resumed. */
+  g_clear_pointer (&context->settings, s9ws_tls_settings_unref);
+  g_mutex_unlock (&context->lock);
+}
+
+static void
+s9ws_tls_context_finalize (GObject *object)
+{
+  S9wsTlsContext *context = S9WS_TLS_CONTEXT (object);
+
+  g_clear_pointer (&context->settings, s9ws_tls_settings_unref);
+  g_free (context->ca_file);
+  g_free (context->certificate_file);
+  g_free (context->key_file);
+  g_free (context->priority);
+  g_free (context->server_name);
+  g_mutex_clear (&context->lock);
+
+  G_OBJECT_CLASS (s9ws_tls_context_parent_class)->finalize (object);
+}
+
+static void
+s9ws_tls_context_class_init (S9wsTlsContextClass *klass)
+{
+  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_CONSTRUCT | G_PARAM_STATIC_STRINGS;
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+
+  object_class->get_property = s9ws_tls_context_get_property;
+  object_class->set_property = s9ws_tls_context_set_property;
+  object_class->finalize = s9ws_tls_context_finalize;
+
+  /**
+   * S9wsTlsContext:ca-file:
+   *
+   * A file of certificates, in PEM, to be trusted instead of the system's; %NULL for
+   * the system's.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_CA_FILE] = g_param_spec_string ("ca-file", NULL, NULL, NULL, flags);
+
+  /**
+   * S9wsTlsContext:certificate-file:
+   *
+   * A file with the client's certificate, in PEM, with its chain behind it; %NULL for
+   * none.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_CERTIFICATE_FILE] = g_param_spec_string ("certificate-file", NULL, NULL, NULL, flags);
+
+  /**
+   * S9wsTlsContext:key-file:
+   *
+   * A file with the key of the client's certificate, in PEM; %NULL if
+   * [property@S9ws.TlsContext:certificate-file] holds it as well.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_KEY_FILE] = g_param_spec_string ("key-file", NULL, NULL, NULL, flags);
+
+  /**
+   * S9wsTlsContext:priority:
+   *
+   * A GnuTLS priority string that says which versions, ciphers and groups to use; %NULL
+   * for TLS 1.3 and 1.2 with AEAD ciphers.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_PRIORITY] = g_param_spec_string ("priority", NULL, NULL, NULL, flags);
+
+  /**
+   * S9wsTlsContext:verify-peer:
+   *
+   * Whether the server's certificate is verified: its chain, host name and dates.
+   * Without it, anybody can pretend to be the server.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_VERIFY_PEER] = g_param_spec_boolean ("verify-peer", NULL, NULL, TRUE, flags);
+
+  /**
+   * S9wsTlsContext:server-name:
+   *
+   * The name to ask for by SNI and to find in the certificate; %NULL for the URI's host.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_SERVER_NAME] = g_param_spec_string ("server-name", NULL, NULL, NULL, flags);
+
+  g_object_class_install_properties (object_class, N_PROPERTIES, properties);
+}
+
+static void
+s9ws_tls_context_init (S9wsTlsContext *context)
+{
+  g_mutex_init (&context->lock);
+}
+
+/* Loading, with the lock held */
+
+static gboolean
+load_trust (S9wsTlsContext                  *context,
+            gnutls_certificate_credentials_t credentials,
+            GError                         **error)
+{
+  int n;
+
+  if (context->ca_file == NULL)
+    {
+      n = context->verify_peer ? gnutls_certificate_set_x509_system_trust (credentials) : 0;
+      if (n < 0)
+        g_set_error (error, S9WS_ERROR, S9WS_ERROR_TLS, _("The system’s trusted certificates could not be loaded: %s"),
+                     gnutls_strerror (n));
+      return n >= 0;
+    }
+
+  n = gnutls_certificate_set_x509_trust_file (credentials, context->ca_file, GNUTLS_X509_FMT_PEM);
+  if (n > 0)
+    return TRUE;
+
+  g_set_error (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION,
+               _("The ca-file “%s” could not be loaded: %s; expected certificates in PEM"), context->ca_file,
+               n < 0 ? gnutls_strerror (n) : _("it has no certificate"));
+  return FALSE;
+}
+
+static gboolean
+load_certificate (S9wsTlsContext                  *context,
+                  gnutls_certificate_credentials_t credentials,
+                  GError                         **error)
+{
+  const char *key_file = context->key_file != NULL ? context->key_file : context->certificate_file;
+  int code;
+
+  if (context->certificate_file == NULL)
+    {
+      if (context->key_file != NULL)
+        g_set_error (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION,
+                     _("There is the key-file “%s”, but no certificate-file: a key is of use only with its certificate"),
+                     context->key_file);
+      return context->key_file == NULL;
+    }
+
+  code = gnutls_certificate_set_x509_key_file (credentials, context->certificate_file, key_file, GNUTLS_X509_FMT_PEM);
+  if (code >= 0)
+    return TRUE;
+
+  g_set_error (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION,
+               _("The certificate-file “%s” with the key-file “%s” could not be loaded: %s"),
+               context->certificate_file, key_file, gnutls_strerror (code));
+  return FALSE;
+}
+
+static gnutls_priority_t
+load_priority (S9wsTlsContext *context,
+               GError        **error)
+{
+  gnutls_priority_t priority = NULL;
+  const char *place = NULL;
+  int code = gnutls_priority_init (&priority, context->priority != NULL ? context->priority : DEFAULT_PRIORITY, &place);
+
+  if (code >= 0)
+    return priority;
+
+  g_set_error (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION,
+               _("The priority “%s” is no GnuTLS priority string: %s at “%s”"),
+               context->priority, gnutls_strerror (code), place != NULL ? place : "");
+  return NULL;
+}
+
+static S9wsTlsSettings *
+load (S9wsTlsContext *context,
+      GError        **error)
+{
+  gnutls_certificate_credentials_t credentials;
+  gnutls_priority_t priority = load_priority (context, error);
+
+  if (priority == NULL)
+    return NULL;
+
+  gnutls_certificate_allocate_credentials (&credentials);
+  if (load_trust (context, credentials, error) && load_certificate (context, credentials, error))
+    return s9ws_tls_settings_new (credentials, priority, context->verify_peer, context->server_name);
+
+  gnutls_certificate_free_credentials (credentials);
+  gnutls_priority_deinit (priority);
+  return NULL;
+}
+
+static S9wsTlsContext *
+get_default (void)
+{
+  static S9wsTlsContext *context = NULL;
+
+  if (g_once_init_enter (&context))
+    g_once_init_leave (&context, s9ws_tls_context_new ());
+
+  return context;
+}
+
+S9wsTlsSettings *
+s9ws_tls_context_load (S9wsTlsContext *context,
+                       GError        **error)
+{
+  S9wsTlsSettings *settings = NULL;
+
+  if (context == NULL)
+    context = get_default ();
+
+  g_mutex_lock (&context->lock);
+  if (context->settings == NULL)
+    context->settings = load (context, error);
+  if (context->settings != NULL)
+    settings = s9ws_tls_settings_ref (context->settings);
+  g_mutex_unlock (&context->lock);
+
+  return settings;
+}
+
+/**
+ * s9ws_tls_context_new:
+ *
+ * Creates a context that has the defaults.
+ *
+ * Returns: (transfer full): a new context
+ *
+ * Since: 0.1
+ */
+S9wsTlsContext *
+s9ws_tls_context_new (void)
+{
+  return g_object_new (S9WS_TYPE_TLS_CONTEXT, NULL);
+}
