@@ -1,0 +1,365 @@
+/* test-interop.c: the clients against the server of another project
+ *
+ * Usage: test-interop URI, with S9WS_TEST_CA being the server's authority.
+ * run-interop.py starts the server, which knows a few commands; see there.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <string.h>
+
+#include "session.h"
+
+#define MEGABYTES(n) ((gsize) (n) << 20)
+#define N_BURST 1000
+#define BURST_SIZE 500
+
+static const char *uri;
+static const char *ca_file;
+
+/* The @index-th message of a conversation; returns NULL behind the last. */
+typedef GBytes *(*Conversation) (guint index,
+                                 gboolean *is_text);
+
+/* UTF-8 with characters of one to four bytes, each message different. */
+static GBytes *
+make_text (gsize size,
+           guint seed)
+{
+  static const char *const characters[] = { "", "a", "ß", "界", "🎈" };
+  char *text = g_malloc (size + 1);
+  gsize length = 0;
+
+  while (length < size)
+    {
+      gsize n = MIN (1 + (length + seed) % 4, size - length);
+
+      memcpy (text + length, characters[n], n);
+      length += n;
+    }
+
+  return g_bytes_new_take (text, size);
+}
+
+static GBytes *
+make_binary (gsize size,
+             guint seed)
+{
+  guint8 *data = g_malloc (size + 1);
+
+  for (gsize i = 0; i < size; i++)
+    data[i] = (guint8) (i * 7 + i / 256 + seed);
+
+  return g_bytes_new_take (data, size);
+}
+
+static GBytes *
+make_message (gsize    size,
+              guint    seed,
+              gboolean is_text)
+{
+  return is_text ? make_text (size, seed) : make_binary (size, seed);
+}
+
+static GBytes *
+few_texts (guint     index,
+           gboolean *is_text)
+{
+  static const char *const texts[] = { "Hello", "Grüße, 世界 🎈", "{\"a\": [1, 2]}" };
+
+  *is_text = TRUE;
+
+  return index < G_N_ELEMENTS (texts) ? g_bytes_new_static (texts[index], strlen (texts[index])) : NULL;
+}
+
+static GBytes *
+few_binaries (guint     index,
+              gboolean *is_text)
+{
+  *is_text = FALSE;
+
+  return index < 3 ? make_binary (256, index) : NULL;
+}
+
+static GBytes *
+all_sizes (guint     index,
+           gboolean *is_text)
+{
+  static const gsize sizes[] = { 0, 1, 125, 126, 65535, 65536 };
+
+  *is_text = index % 2 == 0;
+
+  return index / 2 < G_N_ELEMENTS (sizes) ? make_message (sizes[index / 2], index, *is_text) : NULL;
+}
+
+static GBytes *
+large (guint     index,
+       gboolean *is_text)
+{
+  *is_text = index == 1;
+
+  return index < 2 ? make_message (MEGABYTES (16), index, *is_text) : NULL;
+}
+
+static GBytes *
+burst (guint     index,
+       gboolean *is_text)
+{
+  *is_text = index % 3 == 0;
+
+  return index < N_BURST ? make_message (index * 7 % 600, index, *is_text) : NULL;
+}
+
+static gboolean
+send_message (Session *session,
+              guint    index)
+{
+  const Conversation *conversation = session->script->data;
+  gboolean is_text;
+  g_autoptr (GBytes) message = (*conversation) (index, &is_text);
+  g_autoptr (GError) error = NULL;
+
+  if (message == NULL)
+    return FALSE;
+
+  if (is_text)
+    s9ws_client_send_text_len (session->client, g_bytes_get_data (message, NULL),
+                               g_bytes_get_size (message), &error);
+  else
+    s9ws_client_send_bytes (session->client, message, &error);
+  g_assert_no_error (error);
+
+  return TRUE;
+}
+
+static void
+end_session (Session *session)
+{
+  g_autoptr (GError) error = NULL;
+
+  s9ws_client_close (session->client, 3001, "done", &error);
+  g_assert_no_error (error);
+}
+
+static void
+send_first (Session *session)
+{
+  g_assert_true (send_message (session, 0));
+}
+
+static void
+send_all (Session *session)
+{
+  for (guint i = 0; send_message (session, i); i++)
+    continue;
+}
+
+static void
+check_echo (Session      *session,
+            gboolean      is_text,
+            const guint8 *data,
+            gsize         size)
+{
+  const Conversation *conversation = session->script->data;
+  gboolean expected_is_text;
+  g_autoptr (GBytes) expected = (*conversation) (session->n_messages, &expected_is_text);
+
+  g_assert_nonnull (expected);
+  g_assert_cmpint (is_text, ==, expected_is_text);
+  g_assert_cmpuint (size, ==, g_bytes_get_size (expected));
+  g_assert_true (size == 0 || memcmp (data, g_bytes_get_data (expected, NULL), size) == 0);
+}
+
+static void
+check_echo_and_send_next (Session      *session,
+                          gboolean      is_text,
+                          const guint8 *data,
+                          gsize         size)
+{
+  check_echo (session, is_text, data, size);
+  if (!send_message (session, session->n_messages + 1))
+    end_session (session);
+}
+
+static void
+check_echo_of_burst (Session      *session,
+                     gboolean      is_text,
+                     const guint8 *data,
+                     gsize         size)
+{
+  check_echo (session, is_text, data, size);
+  if (session->n_messages + 1 == N_BURST)
+    end_session (session);
+}
+
+static void
+ask_for_burst (Session *session)
+{
+  g_autofree char *command = g_strdup_printf ("!burst %d %d", N_BURST, BURST_SIZE);
+
+  session_send_text (session, command);
+}
+
+static void
+check_burst (Session      *session,
+             gboolean      is_text,
+             const guint8 *data,
+             gsize         size)
+{
+  g_assert_false (is_text);
+  g_assert_cmpuint (size, ==, BURST_SIZE);
+  for (gsize i = 0; i < size; i++)
+    g_assert_cmpuint (data[i], ==, session->n_messages % 256);
+
+  if (session->n_messages + 1 == N_BURST)
+    end_session (session);
+}
+
+static void
+send_ping (Session *session)
+{
+  g_autoptr (GError) error = NULL;
+
+  s9ws_client_send_ping (session->client, (const guint8 *) "from us", strlen ("from us"), &error);
+  g_assert_no_error (error);
+}
+
+static void
+ask_for_ping (Session *session,
+              GBytes  *data)
+{
+  session_send_text (session, "!ping from the server");
+}
+
+static void
+answer_ping (Session *session,
+             GBytes  *data)
+{
+  session_send_text (session, "the pong was before this");
+}
+
+static void
+check_pings (Session      *session,
+             gboolean      is_text,
+             const guint8 *data,
+             gsize         size)
+{
+  g_autoptr (S9wsStats) stats = s9ws_client_get_stats (session->client);
+
+  g_assert_cmpuint (stats->pings_sent, ==, 1);
+  g_assert_cmpuint (stats->pongs_received, ==, 1);
+  g_assert_cmpuint (stats->pings_received, ==, 1);
+  g_assert_cmpuint (stats->pongs_sent, ==, 1);
+  end_session (session);
+}
+
+static void
+check_protocol (Session *session)
+{
+  g_assert_cmpstr (s9ws_client_get_protocol (session->client), ==, session->script->data);
+  session_send_text (session, "!subprotocol");
+}
+
+static void
+check_protocol_of_server (Session      *session,
+                          gboolean      is_text,
+                          const guint8 *data,
+                          gsize         size)
+{
+  g_autofree char *protocol = g_strndup ((const char *) data, size);
+
+  g_assert_cmpstr (protocol, ==, session->script->data != NULL ? session->script->data : "");
+  end_session (session);
+}
+
+static void
+ask_for_close (Session *session)
+{
+  session_send_text (session, "!close 4000 going now");
+}
+
+static void
+ask_for_reset (Session *session)
+{
+  session_send_text (session, "!reset");
+}
+
+static const Conversation few_texts_in = few_texts;
+static const Conversation few_binaries_in = few_binaries;
+static const Conversation all_sizes_in = all_sizes;
+static const Conversation large_in = large;
+static const Conversation burst_in = burst;
+static const char *const chat_only[] = { "chat", NULL };
+static const char *const unknown_and_chat[] = { "unknown", "chat", NULL };
+
+/* clang-format off */
+static const SessionScript scripts[] = {
+  { .name = "text", .log = "activated 3 messages closed(3001,done) quit",
+    .activated = send_first, .message = check_echo_and_send_next, .data = &few_texts_in },
+  { .name = "binary", .log = "activated 3 messages closed(3001,done) quit",
+    .activated = send_first, .message = check_echo_and_send_next, .data = &few_binaries_in },
+  { .name = "sizes", .log = "activated 12 messages closed(3001,done) quit",
+    .activated = send_first, .message = check_echo_and_send_next, .data = &all_sizes_in },
+  { .name = "large", .log = "activated 2 messages closed(3001,done) quit",
+    .activated = send_first, .message = check_echo_and_send_next, .data = &large_in },
+  { .name = "burst-to-server", .log = "activated 1000 messages closed(3001,done) quit",
+    .activated = send_all, .message = check_echo_of_burst, .data = &burst_in },
+  { .name = "burst-from-server", .log = "activated 1000 messages closed(3001,done) quit",
+    .activated = ask_for_burst, .message = check_burst },
+  { .name = "ping-pong",
+    .log = "activated pong(from us) ping(from the server) 1 messages closed(3001,done) quit",
+    .activated = send_ping, .pong = ask_for_ping, .ping = answer_ping, .message = check_pings },
+  { .name = "subprotocol", .log = "activated 1 messages closed(3001,done) quit",
+    .protocols = chat_only,
+    .activated = check_protocol, .message = check_protocol_of_server, .data = "chat" },
+  { .name = "subprotocol-second-choice", .log = "activated 1 messages closed(3001,done) quit",
+    .protocols = unknown_and_chat,
+    .activated = check_protocol, .message = check_protocol_of_server, .data = "chat" },
+  { .name = "subprotocol-none", .log = "activated 1 messages closed(3001,done) quit",
+    .activated = check_protocol, .message = check_protocol_of_server },
+  { .name = "close-by-client", .log = "activated closed(3001,done) quit",
+    .activated = end_session },
+  { .name = "close-by-server", .log = "activated closed(4000,going now) quit",
+    .activated = ask_for_close },
+  { .name = "reset", .log = "activated error(lost) closed(1006,) quit",
+    .activated = ask_for_reset },
+};
+/* clang-format on */
+
+typedef struct
+{
+  const SessionKind *kind;
+  const SessionScript *script;
+} Test;
+
+static void
+run_test (gconstpointer data)
+{
+  const Test *test = data;
+
+  session_run (test->kind, test->script, uri, ca_file);
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+
+  if (argc != 2)
+    g_error ("Usage: test-interop URI");
+
+  uri = argv[1];
+  ca_file = g_getenv ("S9WS_TEST_CA");
+
+  for (gsize i = 0; i < n_session_kinds; i++)
+    for (gsize j = 0; j < G_N_ELEMENTS (scripts); j++)
+      {
+        g_autofree char *path = g_strdup_printf ("/interop/%s/%s", session_kinds[i].name, scripts[j].name);
+        Test *test = g_new (Test, 1);
+
+        *test = (Test){ &session_kinds[i], &scripts[j] };
+        g_test_add_data_func_full (path, test, run_test, g_free);
+      }
+
+  return g_test_run ();
+}
