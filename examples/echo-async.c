@@ -7,6 +7,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <locale.h>
 #include <s9ws/s9ws.h>
 #include <stdlib.h>
 
@@ -73,6 +74,8 @@ main (int    argc,
   g_autoptr (GError) error = NULL;
   gpointer has_failed;
   GThread *thread;
+
+  setlocale (LC_ALL, "");
 
   if (argc < 2)
     {

@@ -7,6 +7,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <locale.h>
 #include <s9ws/s9ws.h>
 #include <stdlib.h>
 
@@ -60,6 +61,8 @@ main (int    argc,
   g_autoptr (S9wsClient) client = NULL;
   g_autoptr (GError) error = NULL;
   guint n_sent = 0;
+
+  setlocale (LC_ALL, "");
 
   if (argc < 2)
     {

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <locale.h>
 #include <s9ws/s9ws.h>
 #include <stdlib.h>
 
@@ -48,6 +49,8 @@ main (int    argc,
   g_autoptr (S9wsTlsContext) tls_context = NULL;
   g_autoptr (S9wsClient) client = NULL;
   g_autoptr (GError) error = NULL;
+
+  setlocale (LC_ALL, "");
 
   if (argc < 2)
     {

@@ -7,6 +7,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <locale.h>
 #include <s9ws/s9ws.h>
 #include <stdlib.h>
 
@@ -134,6 +135,8 @@ main (int    argc,
 {
   g_autoptr (S9wsOptions) options = s9ws_options_new ();
   g_autoptr (S9wsTlsContext) tls_context = NULL;
+
+  setlocale (LC_ALL, "");
 
   if (argc < 2)
     {

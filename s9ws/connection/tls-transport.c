@@ -92,8 +92,8 @@ s9ws_tls_settings_unref (S9wsTlsSettings *settings)
 
 /* Tickets */
 
-/* RFC 8446, appendix C.4: a ticket is used once, so that nobody can tell connections of
- * one client by it. */
+/* RFC 8446, appendix C.4: a ticket of TLS 1.3 is used once, so that nobody can tell
+ * connections of one client by it. */
 static void
 use_ticket (TlsTransport *tls)
 {
@@ -289,6 +289,9 @@ tls_handshake (S9wsTransport *transport,
   if (code == GNUTLS_E_SUCCESS)
     {
       tls->is_established = TRUE;
+      /* In TLS 1.2 it has come already, and is not renewed when it is used. */
+      if (gnutls_protocol_get_version (tls->session) < GNUTLS_TLS1_3)
+        keep_ticket (tls);
       return S9WS_IO_DONE;
     }
 
