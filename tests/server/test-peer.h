@@ -139,8 +139,9 @@ gboolean test_peer_expect_frame (TestPeer      *peer,
                                  gsize          size);
 
 /* The closing handshake from the server's side: sends Close, reads frames until
- * the client's Close, then ends the stream.  TRUE if that was all.  @answer is the
- * client's close code, and may be NULL. */
+ * the client's Close, then ends the stream and waits until the client has ended it,
+ * too; in which way it did, test_peer_get_end () says.  @answer is the client's
+ * close code, and may be NULL. */
 gboolean test_peer_close (TestPeer   *peer,
                           guint       code,
                           const char *reason,

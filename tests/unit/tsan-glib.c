@@ -1,0 +1,231 @@
+/* tsan-glib.c: tells ThreadSanitizer what GLib's locks order
+ *
+ * GLib as distributed is not built with it and does not lock by pthread functions, so
+ * that it sees neither GMutex nor GAsyncQueue nor the last g_object_unref ().  Each
+ * function here calls GLib's own and says what that orders; linked into a test program,
+ * it stands before GLib's for the program and for libs9ws.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <dlfcn.h>
+#include <gio/gio.h>
+
+extern void __tsan_acquire (void *address);
+extern void __tsan_release (void *address);
+
+/* GLib's own, looked up when first called: that may be before main (). */
+#define REAL(name) ((__typeof__ (&name)) find_real (#name))
+
+static void *
+find_real (const char *name)
+{
+  return dlsym (RTLD_NEXT, name);
+}
+
+void
+g_mutex_lock (GMutex *mutex)
+{
+  REAL (g_mutex_lock) (mutex);
+  __tsan_acquire (mutex);
+}
+
+void
+g_mutex_unlock (GMutex *mutex)
+{
+  __tsan_release (mutex);
+  REAL (g_mutex_unlock) (mutex);
+}
+
+void
+g_cond_wait (GCond  *cond,
+             GMutex *mutex)
+{
+  __tsan_release (mutex);
+  REAL (g_cond_wait) (cond, mutex);
+  __tsan_acquire (mutex);
+}
+
+void
+g_async_queue_lock (GAsyncQueue *queue)
+{
+  REAL (g_async_queue_lock) (queue);
+  __tsan_acquire (queue);
+}
+
+void
+g_async_queue_unlock (GAsyncQueue *queue)
+{
+  __tsan_release (queue);
+  REAL (g_async_queue_unlock) (queue);
+}
+
+void
+g_async_queue_push (GAsyncQueue *queue,
+                    gpointer     data)
+{
+  __tsan_release (queue);
+  REAL (g_async_queue_push) (queue, data);
+}
+
+gpointer
+g_async_queue_pop (GAsyncQueue *queue)
+{
+  gpointer item = REAL (g_async_queue_pop) (queue);
+
+  __tsan_acquire (queue);
+  return item;
+}
+
+gpointer
+g_async_queue_try_pop (GAsyncQueue *queue)
+{
+  gpointer item = REAL (g_async_queue_try_pop) (queue);
+
+  __tsan_acquire (queue);
+  return item;
+}
+
+/* These let the lock go while they wait. */
+gpointer
+g_async_queue_pop_unlocked (GAsyncQueue *queue)
+{
+  gpointer item;
+
+  __tsan_release (queue);
+  item = REAL (g_async_queue_pop_unlocked) (queue);
+  __tsan_acquire (queue);
+  return item;
+}
+
+gpointer
+g_async_queue_timeout_pop_unlocked (GAsyncQueue *queue,
+                                    guint64      timeout)
+{
+  gpointer item;
+
+  __tsan_release (queue);
+  item = REAL (g_async_queue_timeout_pop_unlocked) (queue, timeout);
+  __tsan_acquire (queue);
+  return item;
+}
+
+/* The last of several owners sees what the others did. */
+#undef g_object_unref
+void
+g_object_unref (gpointer object)
+{
+  __tsan_release (object);
+  __tsan_acquire (object);
+  REAL (g_object_unref) (object);
+}
+
+void
+g_source_unref (GSource *source)
+{
+  __tsan_release (source);
+  __tsan_acquire (source);
+  REAL (g_source_unref) (source);
+}
+
+void
+g_cancellable_cancel (GCancellable *cancellable)
+{
+  if (cancellable != NULL)
+    __tsan_release (cancellable);
+  REAL (g_cancellable_cancel) (cancellable);
+}
+
+gboolean
+g_cancellable_is_cancelled (GCancellable *cancellable)
+{
+  gboolean is_cancelled = REAL (g_cancellable_is_cancelled) (cancellable);
+
+  if (is_cancelled)
+    __tsan_acquire (cancellable);
+  return is_cancelled;
+}
+
+void
+g_task_return_boolean (GTask   *task,
+                       gboolean result)
+{
+  __tsan_release (task);
+  REAL (g_task_return_boolean) (task, result);
+}
+
+void
+g_task_return_error (GTask  *task,
+                     GError *error)
+{
+  __tsan_release (task);
+  REAL (g_task_return_error) (task, error);
+}
+
+gboolean
+g_task_propagate_boolean (GTask   *task,
+                          GError **error)
+{
+  __tsan_acquire (task);
+  return REAL (g_task_propagate_boolean) (task, error);
+}
+
+static void
+run_task (GTask        *task,
+          gpointer      source_object,
+          gpointer      task_data,
+          GCancellable *cancellable)
+{
+  GTaskThreadFunc function;
+
+  __tsan_acquire (task);
+  function = (GTaskThreadFunc) g_object_get_data (G_OBJECT (task), "tsan-function");
+  function (task, source_object, task_data, cancellable);
+}
+
+void
+g_task_run_in_thread (GTask          *task,
+                      GTaskThreadFunc function)
+{
+  g_object_set_data (G_OBJECT (task), "tsan-function", (gpointer) function);
+  __tsan_release (task);
+  REAL (g_task_run_in_thread) (task, run_task);
+}
+
+#undef g_once_init_leave
+void
+(g_once_init_leave) (volatile void *location,
+                     gsize          result)
+{
+  __tsan_release ((void *) location);
+  REAL (g_once_init_leave) (location, result);
+}
+
+guint
+g_source_attach (GSource      *source,
+                 GMainContext *context)
+{
+  __tsan_release (source);
+  return REAL (g_source_attach) (source, context);
+}
+
+gboolean
+g_cond_wait_until (GCond  *cond,
+                   GMutex *mutex,
+                   gint64  end_time)
+{
+  gboolean is_signalled;
+
+  __tsan_release (mutex);
+  is_signalled = REAL (g_cond_wait_until) (cond, mutex, end_time);
+  __tsan_acquire (mutex);
+  return is_signalled;
+}
+
+#undef g_atomic_ref_count_dec
+gboolean
+(g_atomic_ref_count_dec) (gatomicrefcount *count)
+{
+  __tsan_release (count);
+  __tsan_acquire (count);
+  return REAL (g_atomic_ref_count_dec) (count);
+}
