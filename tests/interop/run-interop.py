@@ -79,7 +79,8 @@ def stop(process):
 def run_test(arguments, port):
     host = 'localhost' if arguments.scheme == 'wss' else '127.0.0.1'
     environment = dict(os.environ, S9WS_TEST_CA=os.path.join(arguments.certificates, 'ca.pem'))
-    test = subprocess.Popen(arguments.test + [f'{arguments.scheme}://{host}:{port}/'], env=environment)
+    uri = f'{arguments.scheme}://{host}:{port}/'
+    test = subprocess.Popen(arguments.test + [uri], env=environment)
     try:
         return test.wait(TEST_TIMEOUT)
     except subprocess.TimeoutExpired:
@@ -91,7 +92,8 @@ def run_test(arguments, port):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--build-dir', default='.', help='where the servers in C are')
-    parser.add_argument('--certificates', default='.', help='where ca.pem, good.pem and good-key.pem are')
+    parser.add_argument('--certificates', default='.',
+                        help='where ca.pem, good.pem and good-key.pem are')
     parser.add_argument('server', choices=['websockets', 'ws', 'soup', 'lws'])
     parser.add_argument('scheme', choices=['ws', 'wss'])
     parser.add_argument('test', nargs=argparse.REMAINDER)

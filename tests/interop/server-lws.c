@@ -88,7 +88,8 @@ run_command (struct lws *wsi,
   guint n = g_strv_length (words);
 
   if (strcmp (words[0], "!ping") == 0)
-    push (session, LWS_WRITE_PING, line + strlen ("!ping "), n > 1 ? strlen (line) - strlen ("!ping ") : 0);
+    push (session, LWS_WRITE_PING, n > 1 ? line + strlen ("!ping ") : NULL,
+          n > 1 ? strlen (line) - strlen ("!ping ") : 0);
   else if (strcmp (words[0], "!close") == 0 && n > 1)
     {
       session->close_code = (guint) atoi (words[1]);
@@ -102,7 +103,8 @@ run_command (struct lws *wsi,
     {
       const char *protocol = lws_get_protocol (wsi)->name;
 
-      push (session, LWS_WRITE_TEXT, protocol, strcmp (protocol, "none") != 0 ? strlen (protocol) : 0);
+      push (session, LWS_WRITE_TEXT, protocol,
+            strcmp (protocol, "none") != 0 ? strlen (protocol) : 0);
     }
   else
     push (session, LWS_WRITE_TEXT, line, strlen (line));
@@ -219,11 +221,19 @@ on_event (struct lws                *wsi,
     }
 }
 
+#define PROTOCOL(protocol)                     \
+  {                                            \
+    .name = (protocol),                        \
+    .callback = on_event,                      \
+    .per_session_data_size = sizeof (Session), \
+    .rx_buffer_size = 1 << 16,                 \
+  }
+
 /* The first is for clients that ask for none. */
 static const struct lws_protocols protocols[] = {
-  { .name = "none", .callback = on_event, .per_session_data_size = sizeof (Session), .rx_buffer_size = 1 << 16 },
-  { .name = "echo", .callback = on_event, .per_session_data_size = sizeof (Session), .rx_buffer_size = 1 << 16 },
-  { .name = "chat", .callback = on_event, .per_session_data_size = sizeof (Session), .rx_buffer_size = 1 << 16 },
+  PROTOCOL ("none"),
+  PROTOCOL ("echo"),
+  PROTOCOL ("chat"),
   { 0 },
 };
 

@@ -29,7 +29,8 @@ send_raw (SoupWebsocketConnection *connection,
   GIOStream *stream = soup_websocket_connection_get_io_stream (connection);
   g_autoptr (GError) error = NULL;
 
-  if (!g_output_stream_write_all (g_io_stream_get_output_stream (stream), data, size, NULL, NULL, &error))
+  if (!g_output_stream_write_all (g_io_stream_get_output_stream (stream), data, size,
+                                  NULL, NULL, &error))
     g_printerr ("%s\n", error->message);
 }
 

@@ -19,7 +19,10 @@ const { values: options } = parseArgs({
 });
 
 const server = options.certificate
-    ? https.createServer({ cert: fs.readFileSync(options.certificate), key: fs.readFileSync(options.key) })
+    ? https.createServer({
+        cert: fs.readFileSync(options.certificate),
+        key: fs.readFileSync(options.key),
+    })
     : http.createServer();
 
 /* The sockets below TLS, which alone can be reset, by the client's port. */
@@ -83,5 +86,7 @@ webSocketServer.on('connection', ws => {
     });
 });
 
-server.listen(Number(options.port), '127.0.0.1', () => console.log(`PORT ${server.address().port}`));
+server.listen(Number(options.port), '127.0.0.1', () => {
+    console.log(`PORT ${server.address().port}`);
+});
 process.stdin.on('end', () => process.exit(0)).resume();

@@ -222,7 +222,8 @@ on_event (Session   *session,
       }
       break;
     case S9WS_EVENT_KIND_CONNECTION_CLOSED:
-      on_connection_closed (client, s9ws_event_get_code (event), s9ws_event_get_reason (event), session);
+      on_connection_closed (client, s9ws_event_get_code (event), s9ws_event_get_reason (event),
+                            session);
       break;
     case S9WS_EVENT_KIND_ERROR:
       on_error (client, s9ws_event_get_error (event), session);
@@ -243,7 +244,8 @@ connect_signals (Session *session)
   g_signal_connect (session->client, "binary-message", G_CALLBACK (on_binary_message), session);
   g_signal_connect (session->client, "ping", G_CALLBACK (on_ping), session);
   g_signal_connect (session->client, "pong", G_CALLBACK (on_pong), session);
-  g_signal_connect (session->client, "connection-closed", G_CALLBACK (on_connection_closed), session);
+  g_signal_connect (session->client, "connection-closed", G_CALLBACK (on_connection_closed),
+                    session);
   g_signal_connect (session->client, "error", G_CALLBACK (on_error), session);
   g_signal_connect (session->client, "quit", G_CALLBACK (on_quit), session);
 }

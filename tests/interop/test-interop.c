@@ -68,7 +68,10 @@ few_texts (guint     index,
 
   *is_text = TRUE;
 
-  return index < G_N_ELEMENTS (texts) ? g_bytes_new_static (texts[index], strlen (texts[index])) : NULL;
+  if (index >= G_N_ELEMENTS (texts))
+    return NULL;
+
+  return g_bytes_new_static (texts[index], strlen (texts[index]));
 }
 
 static GBytes *
@@ -354,7 +357,8 @@ main (int    argc,
   for (gsize i = 0; i < n_session_kinds; i++)
     for (gsize j = 0; j < G_N_ELEMENTS (scripts); j++)
       {
-        g_autofree char *path = g_strdup_printf ("/interop/%s/%s", session_kinds[i].name, scripts[j].name);
+        g_autofree char *path = g_strdup_printf ("/interop/%s/%s", session_kinds[i].name,
+                                                 scripts[j].name);
         Test *test = g_new (Test, 1);
 
         *test = (Test){ &session_kinds[i], &scripts[j] };
