@@ -1,0 +1,705 @@
+/* test-async.c: what only the asynchronous client does
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <string.h>
+
+#include "recorder.h"
+
+#define N_THREADS 4
+#define N_MESSAGES 500
+
+static S9wsAsyncClient *
+create (TestServer *server,
+        const char *first_property,
+        guint64     value)
+{
+  g_autoptr (S9wsOptions) options = create_options (first_property, value, NULL);
+
+  return s9ws_async_client_new (test_server_get_uri (server), options);
+}
+
+/* Sending from many threads */
+
+static gpointer
+send_many (gpointer data)
+{
+  S9wsClient *client = data;
+
+  for (guint i = 0; i < N_MESSAGES; i++)
+    {
+      /* Of all sizes, so that frames mix if they can. */
+      g_autofree char *padding = g_strnfill (i % 50 == 0 ? 70000 : i % 200, 'x');
+      g_autofree char *text = g_strdup_printf ("%p %u %s", (gpointer) g_thread_self (), i, padding);
+
+      g_assert_true (s9ws_client_send_text (client, text, NULL));
+    }
+
+  return NULL;
+}
+
+static void
+test_many_threads (void)
+{
+  g_autoptr (TestServer) server = test_server_new (test_script_echo, NULL);
+  g_autoptr (S9wsAsyncClient) client = create (server, NULL, 0);
+  g_autoptr (GHashTable) next = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  GThread *threads[N_THREADS];
+  guint n = 0;
+
+  g_assert_true (s9ws_async_client_start (client, NULL));
+  for (guint i = 0; i < N_THREADS; i++)
+    threads[i] = g_thread_new ("sender", send_many, client);
+
+  while (n < N_THREADS * N_MESSAGES)
+    {
+      g_autoptr (S9wsEvent) event = s9ws_async_client_pop_event (client);
+      g_auto (GStrv) parts = NULL;
+      guint expected;
+
+      g_assert_nonnull (event);
+      if (s9ws_event_get_kind (event) != S9WS_EVENT_KIND_TEXT_MESSAGE)
+        {
+          g_assert_cmpint (s9ws_event_get_kind (event), ==, S9WS_EVENT_KIND_ACTIVATED);
+          continue;
+        }
+
+      parts = g_strsplit (s9ws_event_get_text (event), " ", 3);
+      expected = GPOINTER_TO_UINT (g_hash_table_lookup (next, parts[0]));
+      g_assert_cmpuint (g_ascii_strtoull (parts[1], NULL, 10), ==, expected);
+      g_hash_table_replace (next, g_strdup (parts[0]), GUINT_TO_POINTER (expected + 1));
+      n++;
+    }
+
+  for (guint i = 0; i < N_THREADS; i++)
+    g_thread_join (threads[i]);
+  g_assert_true (s9ws_client_close (S9WS_CLIENT (client), 1000, NULL, NULL));
+  s9ws_async_client_join (client);
+  g_assert_cmpint (s9ws_client_get_state (S9WS_CLIENT (client)), ==, S9WS_STATE_CLOSED);
+}
+
+/* The queue */
+
+static S9wsEventKind
+pop_kind (S9wsAsyncClient *client)
+{
+  g_autoptr (S9wsEvent) event = s9ws_async_client_pop_event (client);
+
+  g_assert_nonnull (event);
+  return s9ws_event_get_kind (event);
+}
+
+static void
+script_five (TestPeer *peer,
+             gpointer  user_data)
+{
+  test_peer_accept (peer, NULL, NULL);
+  test_peer_send_frame (peer, TEST_TEXT, TRUE, "a\0b", 3);
+  test_peer_send_frame (peer, TEST_BINARY, TRUE, "\1\2", 2);
+  test_peer_send_frame (peer, TEST_PING, TRUE, "p", 1);
+  test_peer_send_frame (peer, TEST_PONG, TRUE, NULL, 0);
+  test_peer_close (peer, 3001, "five", NULL);
+}
+
+static void
+test_events (void)
+{
+  g_autoptr (TestServer) server = test_server_new (script_five, NULL);
+  g_autoptr (S9wsAsyncClient) client = create (server, NULL, 0);
+  g_autoptr (S9wsEvent) text = NULL;
+  g_autoptr (S9wsEvent) binary = NULL;
+  g_autoptr (S9wsEvent) closed = NULL;
+  g_autoptr (GBytes) bytes = NULL;
+  const guint8 *data;
+  gsize size;
+
+  g_assert_null (s9ws_async_client_try_pop_event (client));
+  g_assert_true (s9ws_async_client_start (client, NULL));
+  g_assert_true (s9ws_async_client_start (client, NULL));
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_ACTIVATED);
+  g_assert_cmpint (s9ws_client_get_fd (S9WS_CLIENT (client)), ==, -1);
+  g_assert_null (s9ws_client_get_socket (S9WS_CLIENT (client)));
+
+  text = s9ws_async_client_pop_event (client);
+  g_assert_cmpint (s9ws_event_get_kind (text), ==, S9WS_EVENT_KIND_TEXT_MESSAGE);
+  g_assert_cmpstr (s9ws_event_get_text (text), ==, "a\357\277\275b");
+  data = s9ws_event_get_data (text, &size);
+  g_assert_cmpmem (data, size, "a\0b", 3);
+  g_assert_cmpuint (s9ws_event_get_code (text), ==, 0);
+  g_assert_null (s9ws_event_get_reason (text));
+  g_assert_null (s9ws_event_get_error (text));
+
+  binary = s9ws_async_client_pop_event (client);
+  g_assert_cmpint (s9ws_event_get_kind (binary), ==, S9WS_EVENT_KIND_BINARY_MESSAGE);
+  g_assert_null (s9ws_event_get_text (binary));
+  bytes = s9ws_event_get_bytes (binary);
+  g_clear_pointer (&binary, s9ws_event_unref);
+  g_assert_cmpmem (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes), "\1\2", 2);
+
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_PING);
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_PONG);
+  closed = s9ws_async_client_pop_event (client);
+  g_assert_cmpint (s9ws_event_get_kind (closed), ==, S9WS_EVENT_KIND_CONNECTION_CLOSED);
+  g_assert_cmpuint (s9ws_event_get_code (closed), ==, 3001);
+  g_assert_cmpstr (s9ws_event_get_reason (closed), ==, "five");
+  data = s9ws_event_get_data (closed, &size);
+  g_assert_cmpuint (size, ==, 0);
+  g_assert_null (s9ws_event_get_bytes (closed));
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_QUIT);
+
+  /* There is nothing more, and nobody waits for it. */
+  g_assert_null (s9ws_async_client_pop_event (client));
+  g_assert_null (s9ws_async_client_timeout_pop_event (client, G_MAXUINT64));
+  g_assert_null (s9ws_async_client_pop_events (client, 10, -1));
+  s9ws_async_client_join (client);
+}
+
+static gpointer
+pop_all (gpointer data)
+{
+  S9wsAsyncClient *client = data;
+  S9wsEvent *event;
+  guint n = 0;
+
+  while ((event = s9ws_async_client_pop_event (client)) != NULL)
+    {
+      s9ws_event_unref (event);
+      n++;
+    }
+
+  return GUINT_TO_POINTER (n);
+}
+
+/* Each of several who wait is told of the end. */
+static void
+test_many_poppers (void)
+{
+  g_autoptr (TestServer) server = test_server_new (script_five, NULL);
+  g_autoptr (S9wsAsyncClient) client = create (server, NULL, 0);
+  GThread *threads[N_THREADS];
+  guint n = 0;
+
+  g_assert_true (s9ws_async_client_start (client, NULL));
+  for (guint i = 0; i < N_THREADS; i++)
+    threads[i] = g_thread_new ("popper", pop_all, client);
+  for (guint i = 0; i < N_THREADS; i++)
+    n += GPOINTER_TO_UINT (g_thread_join (threads[i]));
+  g_assert_cmpuint (n, ==, 7);
+}
+
+static void
+test_pop_events (void)
+{
+  g_autoptr (TestServer) server = test_server_new (script_five, NULL);
+  g_autoptr (S9wsAsyncClient) client = create (server, NULL, 0);
+  guint n = 0;
+
+  g_assert_true (s9ws_async_client_start (client, NULL));
+  while (n < 7)
+    {
+      GList *events = s9ws_async_client_pop_events (client, 3, -1);
+
+      g_assert_cmpuint (g_list_length (events), >=, 1);
+      g_assert_cmpuint (g_list_length (events), <=, 3);
+      n += g_list_length (events);
+      g_list_free_full (events, (GDestroyNotify) s9ws_event_unref);
+    }
+  g_assert_cmpuint (n, ==, 7);
+}
+
+static void
+test_get_queue (void)
+{
+  g_autoptr (TestServer) server = test_server_new (script_five, NULL);
+  g_autoptr (S9wsAsyncClient) client = create (server, "max-queued-bytes", 1);
+  S9wsEventKind kind;
+  guint n = 0;
+
+  g_assert_true (s9ws_async_client_start (client, NULL));
+  do
+    {
+      g_autoptr (S9wsEvent) event = g_async_queue_pop (s9ws_async_client_get_queue (client));
+
+      kind = s9ws_event_get_kind (event);
+      n++;
+    }
+  while (kind != S9WS_EVENT_KIND_QUIT);
+  g_assert_cmpuint (n, ==, 7);
+}
+
+/* Holding back */
+
+#define N_HELD 2000
+#define HELD_SIZE 4000
+
+typedef struct
+{
+  int n_sent; /* atomic */
+  TestGate done;
+} Held;
+
+static void
+script_held (TestPeer *peer,
+             gpointer  user_data)
+{
+  Held *held = user_data;
+  g_autofree char *payload = g_malloc0 (HELD_SIZE);
+
+  test_peer_accept (peer, NULL, NULL);
+  for (guint i = 0; i < N_HELD; i++)
+    {
+      if (!test_peer_send_frame (peer, TEST_BINARY, TRUE, payload, HELD_SIZE))
+        return;
+      g_atomic_int_inc (&held->n_sent);
+    }
+  test_peer_close (peer, 1000, NULL, NULL);
+}
+
+static gssize
+get_queued (S9wsAsyncClient *client)
+{
+  return g_async_queue_length (s9ws_async_client_get_queue (client));
+}
+
+static void
+test_max_queued_bytes (void)
+{
+  Held held = { 0 };
+  g_autoptr (TestServer) server = test_server_new (script_held, &held);
+  g_autoptr (S9wsAsyncClient) client = create (server, "max-queued-bytes", 100000);
+  guint n = 0, calm = 0;
+  gssize queued = -1;
+
+  g_assert_true (s9ws_async_client_start (client, NULL));
+  /* Until the queue has stopped growing: then the thread must have stopped reading. */
+  while (calm < 50)
+    {
+      gssize now = get_queued (client);
+
+      calm = now == queued && now > 1 ? calm + 1 : 0;
+      queued = now;
+      g_usleep (1000);
+    }
+  g_assert_cmpint (queued, <=, (100000 + 2 * 65536) / HELD_SIZE + 2);
+
+  while (TRUE)
+    {
+      g_autoptr (S9wsEvent) event = s9ws_async_client_pop_event (client);
+
+      g_assert_nonnull (event);
+      if (s9ws_event_get_kind (event) == S9WS_EVENT_KIND_BINARY_MESSAGE)
+        n++;
+      if (s9ws_event_get_kind (event) == S9WS_EVENT_KIND_QUIT)
+        break;
+    }
+  g_assert_cmpuint (n, ==, N_HELD);
+}
+
+/* Sends go out, and a close works, while reading is held back. */
+static void
+script_held_and_listening (TestPeer *peer,
+                           gpointer  user_data)
+{
+  TestGate *gate = user_data;
+  g_autofree char *payload = g_malloc0 (HELD_SIZE);
+  TestFrame frame;
+
+  test_peer_accept (peer, NULL, NULL);
+  for (guint i = 0; i < 20; i++)
+    test_peer_send_frame (peer, TEST_BINARY, TRUE, payload, HELD_SIZE);
+  if (test_peer_read_frame (peer, &frame) && strcmp (frame.payload, "through") == 0)
+    test_gate_open (gate);
+  test_peer_wait_end (peer);
+}
+
+static void
+test_send_while_held (void)
+{
+  TestGate gate = { 0 };
+  g_autoptr (TestServer) server = test_server_new (script_held_and_listening, &gate);
+  g_autoptr (S9wsAsyncClient) client = create (server, "max-queued-bytes", 1000);
+
+  g_assert_true (s9ws_async_client_start (client, NULL));
+  while (get_queued (client) < 2)
+    g_thread_yield ();
+  g_assert_true (s9ws_client_send_text (S9WS_CLIENT (client), "through", NULL));
+  g_assert_true (test_gate_wait (&gate));
+  s9ws_client_force_quit (S9WS_CLIENT (client));
+  s9ws_async_client_join (client);
+}
+
+/* Before it is open */
+
+static void
+test_send_before_open (void)
+{
+  g_autoptr (TestServer) server = test_server_new (test_script_echo, NULL);
+  g_autoptr (S9wsAsyncClient) client = create (server, NULL, 0);
+  S9wsClient *base = S9WS_CLIENT (client);
+  g_autoptr (S9wsEvent) event = NULL;
+
+  g_assert_true (s9ws_async_client_start (client, NULL));
+  g_assert_true (s9ws_client_send_text (base, "early", NULL));
+  g_assert_true (s9ws_client_close (base, 1000, NULL, NULL));
+  g_assert_false (s9ws_client_send_text (base, "late", NULL));
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_ACTIVATED);
+  event = s9ws_async_client_pop_event (client);
+  g_assert_cmpstr (s9ws_event_get_text (event), ==, "early");
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_CONNECTION_CLOSED);
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_QUIT);
+}
+
+static void
+script_refuse_at_gate (TestPeer *peer,
+                       gpointer  user_data)
+{
+  test_peer_read_request (peer);
+  test_gate_wait (user_data);
+  test_peer_send_string (peer, "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n");
+}
+
+static void
+test_unsent (void)
+{
+  TestGate gate = { 0 };
+  g_autoptr (TestServer) server = test_server_new (script_refuse_at_gate, &gate);
+  g_autoptr (S9wsAsyncClient) client = create (server, NULL, 0);
+  S9wsClient *base = S9WS_CLIENT (client);
+  g_autoptr (S9wsStats) stats = NULL;
+
+  g_assert_true (s9ws_async_client_start (client, NULL));
+  g_assert_true (s9ws_client_send_text (base, "one", NULL));
+  g_assert_true (s9ws_client_send_text (base, "two", NULL));
+  g_assert_cmpuint (s9ws_client_get_buffered_amount (base), ==, 2 * (6 + 3));
+  test_gate_open (&gate);
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_ERROR);
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_QUIT);
+  stats = s9ws_client_get_stats (base);
+  g_assert_cmpuint (stats->messages_unsent, ==, 2);
+  g_assert_cmpuint (stats->bytes_unsent, ==, 18);
+  g_assert_cmpuint (s9ws_client_get_buffered_amount (base), ==, 0);
+  g_assert_cmpuint (s9ws_client_get_response_status (base), ==, 503);
+}
+
+/* Opened by hand, then given its thread: what is sent in between goes out, too. */
+static void
+test_open_then_start (void)
+{
+  g_autoptr (TestServer) server = test_server_new (test_script_echo, NULL);
+  g_autoptr (S9wsAsyncClient) client = create (server, NULL, 0);
+  S9wsClient *base = S9WS_CLIENT (client);
+  g_autoptr (S9wsEvent) event = NULL;
+
+  g_assert_true (s9ws_client_open (base, NULL, NULL));
+  g_assert_cmpint (s9ws_client_get_fd (base), >=, 0);
+  g_assert_true (s9ws_client_send_text (base, "between", NULL));
+  g_assert_true (s9ws_async_client_start (client, NULL));
+  g_assert_cmpint (s9ws_client_get_fd (base), ==, -1);
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_ACTIVATED);
+  event = s9ws_async_client_pop_event (client);
+  g_assert_cmpstr (s9ws_event_get_text (event), ==, "between");
+}
+
+static void
+test_open_while_started (void)
+{
+  g_autoptr (TestServer) server = test_server_new (test_script_echo, NULL);
+  g_autoptr (S9wsAsyncClient) client = create (server, NULL, 0);
+  g_autoptr (GError) error = NULL;
+
+  s9ws_async_client_attach (client, NULL);
+  if (!s9ws_client_open (S9WS_CLIENT (client), NULL, &error))
+    /* It was faster than we were. */
+    g_assert_error (error, G_IO_ERROR, G_IO_ERROR_PENDING);
+  g_assert_cmpint (s9ws_client_get_state (S9WS_CLIENT (client)), ==, S9WS_STATE_OPEN);
+}
+
+/* Main contexts */
+
+typedef struct
+{
+  GMainContext *context;
+  GMainLoop *loop;
+  GThread *thread; /* where signals have to come */
+  guint n_messages;
+  guint n_timeouts;
+  guint n_timeouts_in_flood;
+} Context;
+
+static void
+on_text_in_context (S9wsClient *client,
+                    const char *text,
+                    gpointer    user_data)
+{
+  Context *context = user_data;
+
+  g_assert_true (g_thread_self () == context->thread);
+  context->n_messages++;
+}
+
+static void
+on_quit_in_context (S9wsClient *client,
+                    gpointer    user_data)
+{
+  Context *context = user_data;
+
+  g_assert_true (g_thread_self () == context->thread);
+  g_main_loop_quit (context->loop);
+}
+
+static gboolean
+on_idle_in_context (gpointer user_data)
+{
+  Context *context = user_data;
+
+  context->n_timeouts++;
+  if (context->n_messages > 0 && context->n_messages < 20000)
+    context->n_timeouts_in_flood++;
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+script_many (TestPeer *peer,
+             gpointer  user_data)
+{
+  g_autoptr (GByteArray) bytes = g_byte_array_new ();
+
+  test_peer_accept (peer, NULL, NULL);
+  for (guint i = 0; i < 20000; i++)
+    g_byte_array_append (bytes, (const guint8 *) "\x81\x04text", 6);
+  test_peer_send (peer, bytes->data, bytes->len);
+  test_peer_close (peer, 1000, NULL, NULL);
+}
+
+/* In its own context only, and so that others there have their turn. */
+static void
+test_attach (void)
+{
+  g_autoptr (TestServer) server = test_server_new (script_many, NULL);
+  g_autoptr (S9wsAsyncClient) client = create (server, NULL, 0);
+  g_autoptr (GSource) timeout = g_idle_source_new ();
+  Context context = { .context = g_main_context_new (), .thread = g_thread_self () };
+
+  context.loop = g_main_loop_new (context.context, FALSE);
+  g_source_set_priority (timeout, G_PRIORITY_DEFAULT);
+  g_source_set_callback (timeout, on_idle_in_context, &context, NULL);
+  g_source_attach (timeout, context.context);
+  g_signal_connect (client, "text-message", G_CALLBACK (on_text_in_context), &context);
+  g_signal_connect (client, "quit", G_CALLBACK (on_quit_in_context), &context);
+  s9ws_async_client_attach (client, context.context);
+  g_main_loop_run (context.loop);
+  g_assert_cmpuint (context.n_messages, ==, 20000);
+  g_assert_cmpuint (context.n_timeouts_in_flood, >=, 20000 / 256 - 2);
+
+  g_source_destroy (timeout);
+  g_main_loop_unref (context.loop);
+  g_main_context_unref (context.context);
+}
+
+static void
+on_opened_count (GObject      *object,
+                 GAsyncResult *result,
+                 gpointer      user_data)
+{
+  guint *n = user_data;
+
+  g_assert_true (s9ws_client_open_finish (S9WS_CLIENT (object), result, NULL));
+  ++*n;
+}
+
+/* Whoever asks while it is being opened is told when it is. */
+static void
+test_open_async_twice (void)
+{
+  g_autoptr (TestServer) server = test_server_new (test_script_echo, NULL);
+  g_autoptr (S9wsAsyncClient) client = create (server, NULL, 0);
+  guint n = 0;
+
+  s9ws_client_open_async (S9WS_CLIENT (client), NULL, on_opened_count, &n);
+  if (s9ws_client_get_state (S9WS_CLIENT (client)) == S9WS_STATE_CONNECTING)
+    s9ws_client_open_async (S9WS_CLIENT (client), NULL, on_opened_count, &n);
+  else
+    n++;
+  while (n < 2)
+    g_main_context_iteration (NULL, TRUE);
+}
+
+/* The last reference */
+
+static void
+script_report_end (TestPeer *peer,
+                   gpointer  user_data)
+{
+  TestGate *gate = user_data;
+  TestFrame frame;
+
+  test_peer_accept (peer, NULL, NULL);
+  test_peer_send_frame (peer, TEST_TEXT, TRUE, "Hello", 5);
+  while (test_peer_read_frame (peer, &frame))
+    if (frame.opcode == TEST_CLOSE && frame.close_code == 1001)
+      {
+        test_gate_open (gate);
+        test_peer_send_close (peer, 1001, NULL);
+        break;
+      }
+  test_peer_wait_end (peer);
+}
+
+static void
+on_text_unref (S9wsClient *client,
+               const char *text,
+               gpointer    user_data)
+{
+  S9wsAsyncClient **owned = user_data;
+
+  g_clear_object (owned);
+}
+
+static gpointer
+unref_in_thread (gpointer data)
+{
+  g_object_unref (data);
+  return NULL;
+}
+
+typedef enum
+{
+  UNREF_HERE,
+  UNREF_IN_THREAD,
+  UNREF_IN_SIGNAL,
+  UNREF_BEFORE_START,
+  UNREF_WITH_MESSAGES_QUEUED,
+} UnrefWhere;
+
+static void
+test_unref (gconstpointer data)
+{
+  UnrefWhere where = GPOINTER_TO_UINT (data);
+  TestGate gate = { 0 };
+  g_autoptr (TestServer) server = test_server_new (script_report_end, &gate);
+  S9wsAsyncClient *client = create (server, NULL, 0);
+  GWeakRef weak;
+
+  g_weak_ref_init (&weak, client);
+  if (where == UNREF_BEFORE_START)
+    {
+      g_assert_true (s9ws_client_open (S9WS_CLIENT (client), NULL, NULL));
+      g_object_unref (client);
+    }
+  else if (where == UNREF_IN_SIGNAL)
+    {
+      g_signal_connect (client, "text-message", G_CALLBACK (on_text_unref), &client);
+      s9ws_async_client_attach (client, NULL);
+      while (client != NULL)
+        g_main_context_iteration (NULL, TRUE);
+    }
+  else
+    {
+      g_assert_true (s9ws_async_client_start (client, NULL));
+      g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_ACTIVATED);
+      if (where == UNREF_WITH_MESSAGES_QUEUED)
+        while (get_queued (client) == 0)
+          g_thread_yield ();
+      if (where == UNREF_IN_THREAD)
+        g_thread_join (g_thread_new ("unref", unref_in_thread, client));
+      else
+        g_object_unref (client);
+    }
+
+  /* It said goodbye. */
+  g_assert_true (test_gate_wait (&gate));
+  g_assert_null (g_weak_ref_get (&weak));
+  g_weak_ref_clear (&weak);
+}
+
+static void
+on_opened_unref (GObject      *object,
+                 GAsyncResult *result,
+                 gpointer      user_data)
+{
+  gboolean *is_done = user_data;
+
+  *is_done = TRUE;
+}
+
+/* The task of open_async () holds the last reference. */
+static void
+test_unref_while_opening (void)
+{
+  TestGate gate = { 0 };
+  g_autoptr (TestServer) server = test_server_new (script_refuse_at_gate, &gate);
+  S9wsAsyncClient *client = create (server, NULL, 0);
+  gboolean is_done = FALSE;
+  GWeakRef weak;
+
+  g_weak_ref_init (&weak, client);
+  s9ws_client_open_async (S9WS_CLIENT (client), NULL, on_opened_unref, &is_done);
+  g_object_unref (client);
+  test_gate_open (&gate);
+  while (!is_done)
+    g_main_context_iteration (NULL, TRUE);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_assert_null (g_weak_ref_get (&weak));
+  g_weak_ref_clear (&weak);
+}
+
+static void
+test_strategies (gconstpointer data)
+{
+  S9wsWaitStrategy strategy = GPOINTER_TO_UINT (data);
+  g_autoptr (TestServer) server = test_server_new (test_script_echo, NULL);
+  g_autoptr (S9wsOptions) options = create_options ("wait-strategy", strategy, "spin-wait-duration", (guint64) 100, NULL);
+  g_autoptr (S9wsAsyncClient) client = s9ws_async_client_new (test_server_get_uri (server), options);
+
+  g_assert_true (s9ws_async_client_start (client, NULL));
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_ACTIVATED);
+  for (guint i = 0; i < 100; i++)
+    {
+      g_assert_true (s9ws_client_send_text (S9WS_CLIENT (client), "ping", NULL));
+      g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_TEXT_MESSAGE);
+    }
+  g_assert_true (s9ws_client_close (S9WS_CLIENT (client), 1000, NULL, NULL));
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_CONNECTION_CLOSED);
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_QUIT);
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  static const char *const wheres[] = { "here", "in-thread", "in-signal", "before-start", "with-messages-queued" };
+  static const char *const strategies[] = { "default", "spin", "sleep", "wait", "adaptive" };
+
+  g_test_init (&argc, &argv, NULL);
+  start_watchdog (240);
+
+  g_test_add_func ("/async/many-threads", test_many_threads);
+  g_test_add_func ("/async/events", test_events);
+  g_test_add_func ("/async/many-poppers", test_many_poppers);
+  g_test_add_func ("/async/pop-events", test_pop_events);
+  g_test_add_func ("/async/get-queue", test_get_queue);
+  g_test_add_func ("/async/max-queued-bytes", test_max_queued_bytes);
+  g_test_add_func ("/async/send-while-held", test_send_while_held);
+  g_test_add_func ("/async/send-before-open", test_send_before_open);
+  g_test_add_func ("/async/unsent", test_unsent);
+  g_test_add_func ("/async/open-then-start", test_open_then_start);
+  g_test_add_func ("/async/open-while-started", test_open_while_started);
+  g_test_add_func ("/async/attach", test_attach);
+  g_test_add_func ("/async/open-async-twice", test_open_async_twice);
+  for (guint i = 0; i < G_N_ELEMENTS (wheres); i++)
+    {
+      g_autofree char *path = g_strconcat ("/async/unref/", wheres[i], NULL);
+
+      g_test_add_data_func (path, GUINT_TO_POINTER (i), test_unref);
+    }
+  g_test_add_func ("/async/unref/while-opening", test_unref_while_opening);
+  for (guint i = 0; i < G_N_ELEMENTS (strategies); i++)
+    {
+      g_autofree char *path = g_strconcat ("/async/strategy/", strategies[i], NULL);
+
+      g_test_add_data_func (path, GUINT_TO_POINTER (i), test_strategies);
+    }
+
+  return g_test_run ();
+}
