@@ -23,16 +23,18 @@ enum
   N_SIGNALS
 };
 
+#define UNHEARD_TURNS 256 /* then another thread may have connected something */
+
 static guint signals[N_SIGNALS];
 
 /* No class closure, no accumulator, and marshallers of their own: each of them would
  * cost more than the emission itself. */
 static guint
-add_signal (S9wsClientClass         *klass,
-            const char              *name,
-            GSignalCMarshaller       marshaller,
-            GSignalCVaMarshaller     va_marshaller,
-            GType                    type)
+add_signal (S9wsClientClass      *klass,
+            const char           *name,
+            GSignalCMarshaller    marshaller,
+            GSignalCVaMarshaller  va_marshaller,
+            GType                 type)
 {
   GType types[] = { type };
   guint id = g_signal_newv (name, G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, NULL, NULL, NULL,
@@ -182,6 +184,7 @@ void
 s9ws_client_begin_delivery (S9wsClient *client)
 {
   client->delivery_depth++;
+  client->listened = 0;
 }
 
 void
@@ -191,14 +194,23 @@ s9ws_client_end_delivery (S9wsClient *client)
     g_clear_pointer (&client->retired_handlers, g_ptr_array_unref);
 }
 
-#define DELIVER_PLAIN(client, function, signal) \
-  G_STMT_START \
-  { \
-    if ((client)->handler_iface == NULL) \
-      g_signal_emit ((client), signals[signal], 0); \
-    else if ((client)->handler_iface->function != NULL) \
+/* All emissions of one client: whoever is called may connect something. */
+#define EMIT(client, signal, ...)                       \
+  G_STMT_START                                          \
+  {                                                     \
+    (client)->unheard_turns = 0;                        \
+    g_signal_emit ((client), signal, 0, ##__VA_ARGS__); \
+  }                                                     \
+  G_STMT_END
+
+#define DELIVER_PLAIN(client, function, signal)                        \
+  G_STMT_START                                                         \
+  {                                                                    \
+    if ((client)->handler_iface == NULL)                               \
+      EMIT ((client), signals[signal]);                                \
+    else if ((client)->handler_iface->function != NULL)                \
       (client)->handler_iface->function ((client)->handler, (client)); \
-  } \
+  }                                                                    \
   G_STMT_END
 
 void
@@ -210,13 +222,26 @@ s9ws_client_deliver_activated (S9wsClient *client)
 void
 s9ws_client_deliver_poll (S9wsClient *client)
 {
-  DELIVER_PLAIN (client, poll, POLL);
+  if (client->unheard_turns == 0)
+    DELIVER_PLAIN (client, poll, POLL);
 }
 
+/* A client that spins has millions of turns a second.  Once nobody has been found to
+ * listen to them, they go without emissions until something else has been emitted, the
+ * client has slept, or many have passed. */
 void
 s9ws_client_deliver_idle (S9wsClient *client)
 {
+  if (client->unheard_turns > 0)
+    {
+      client->unheard_turns--;
+      return;
+    }
+
   DELIVER_PLAIN (client, idle, IDLE);
+  if (client->handler_iface == NULL && !g_signal_has_handler_pending (client, signals[POLL], 0, TRUE) &&
+      !g_signal_has_handler_pending (client, signals[IDLE], 0, TRUE))
+    client->unheard_turns = UNHEARD_TURNS;
 }
 
 void
@@ -231,7 +256,7 @@ s9ws_client_deliver_closed (S9wsClient *client,
                             const char *reason)
 {
   if (client->handler_iface == NULL)
-    g_signal_emit (client, signals[CONNECTION_CLOSED], 0, code, reason);
+    EMIT (client, signals[CONNECTION_CLOSED], code, reason);
   else if (client->handler_iface->connection_closed != NULL)
     client->handler_iface->connection_closed (client->handler, client, code, reason);
 }
@@ -241,21 +266,21 @@ s9ws_client_deliver_error (S9wsClient   *client,
                            const GError *error)
 {
   if (client->handler_iface == NULL)
-    g_signal_emit (client, signals[ERROR], 0, error);
+    EMIT (client, signals[ERROR], error);
   else if (client->handler_iface->error != NULL)
     client->handler_iface->error (client->handler, client, error);
 }
 
 /* To the handler, which sees the bytes as they are. */
-static void
-hand_over (S9wsClient   *client,
-           guint         opcode,
-           const guint8 *data,
-           gsize         size)
+void
+s9ws_client_hand_over (S9wsClient  *client,
+                       S9wsMessage *message)
 {
   S9wsHandlerInterface *iface = client->handler_iface;
+  const guint8 *data = message->data;
+  gsize size = message->size;
 
-  switch (opcode)
+  switch (message->opcode)
     {
     case S9WS_OPCODE_TEXT:
       if (iface->text_message != NULL)
@@ -283,7 +308,7 @@ emit_text (S9wsClient *client,
 {
   g_autofree char *copy = s9ws_text_without_nul (text, size);
 
-  g_signal_emit (client, signals[TEXT_MESSAGE], 0, copy != NULL ? copy : text);
+  EMIT (client, signals[TEXT_MESSAGE], copy != NULL ? copy : text);
 }
 
 static guint
@@ -300,16 +325,31 @@ get_bytes_signal (guint opcode)
     }
 }
 
+/* Unlike an emission, a GBytes is not free: none is made for nobody.  That somebody
+ * listens is looked up once: it does no harm where it is no longer so. */
+static gboolean
+is_listened_to (S9wsClient *client,
+                guint       opcode)
+{
+  guint bit = 1u << opcode;
+
+  if ((client->listened & bit) != 0)
+    return TRUE;
+  if (!g_signal_has_handler_pending (client, get_bytes_signal (opcode), 0, TRUE))
+    return FALSE;
+
+  client->listened |= bit;
+  return TRUE;
+}
+
 static void
 emit_bytes (S9wsClient     *client,
             S9wsConnection *connection,
             S9wsMessage    *message)
 {
-  guint signal = get_bytes_signal (message->opcode);
   GBytes *bytes;
 
-  /* Unlike an emission, the GBytes is not free. */
-  if (!g_signal_has_handler_pending (client, signal, 0, TRUE))
+  if (!is_listened_to (client, message->opcode))
     return;
 
   if (message->size < S9WS_SHARED_MIN)
@@ -318,24 +358,22 @@ emit_bytes (S9wsClient     *client,
     bytes = g_bytes_new_with_free_func (message->data, message->size, (GDestroyNotify) s9ws_block_unref,
                                         s9ws_connection_share_block (connection));
 
-  g_signal_emit (client, signal, 0, bytes);
+  EMIT (client, get_bytes_signal (message->opcode), bytes);
   g_bytes_unref (bytes);
 }
 
 void
-s9ws_client_deliver_message (S9wsClient     *client,
-                             S9wsConnection *connection,
-                             S9wsMessage    *message)
+s9ws_client_emit_message (S9wsClient     *client,
+                          S9wsConnection *connection,
+                          S9wsMessage    *message)
 {
-  if (client->handler_iface != NULL)
-    hand_over (client, message->opcode, message->data, message->size);
-  else if (message->opcode == S9WS_OPCODE_TEXT)
+  if (message->opcode == S9WS_OPCODE_TEXT)
     emit_text (client, (const char *) message->data, message->size);
   else
     emit_bytes (client, connection, message);
 }
 
-static guint
+static guint8
 get_event_opcode (S9wsEventKind kind)
 {
   switch (kind)
@@ -355,23 +393,22 @@ static void
 deliver_payload (S9wsClient *client,
                  S9wsEvent  *event)
 {
-  guint opcode = get_event_opcode (s9ws_event_get_kind (event));
-  gsize size;
-  const guint8 *data = s9ws_event_get_data (event, &size);
+  S9wsMessage message = { .opcode = get_event_opcode (s9ws_event_get_kind (event)) };
 
+  message.data = (guint8 *) s9ws_event_get_data (event, &message.size);
   if (client->handler_iface != NULL)
     {
-      hand_over (client, opcode, data, size);
+      s9ws_client_hand_over (client, &message);
     }
-  else if (opcode == S9WS_OPCODE_TEXT)
+  else if (message.opcode == S9WS_OPCODE_TEXT)
     {
-      g_signal_emit (client, signals[TEXT_MESSAGE], 0, s9ws_event_get_text (event));
+      EMIT (client, signals[TEXT_MESSAGE], s9ws_event_get_text (event));
     }
-  else if (g_signal_has_handler_pending (client, get_bytes_signal (opcode), 0, TRUE))
+  else if (is_listened_to (client, message.opcode))
     {
       GBytes *bytes = s9ws_event_get_bytes (event);
 
-      g_signal_emit (client, get_bytes_signal (opcode), 0, bytes);
+      EMIT (client, get_bytes_signal (message.opcode), bytes);
       g_bytes_unref (bytes);
     }
 }

@@ -76,8 +76,8 @@ finish (S9wsClient   *client,
 /* Opening */
 
 static gboolean
-begin_open (S9wsClient *client,
-            GError    **error)
+begin_open (S9wsClient  *client,
+            GError     **error)
 {
   if (g_atomic_int_compare_and_exchange (&client->state, S9WS_STATE_NEW, S9WS_STATE_CONNECTING))
     return TRUE;
@@ -88,8 +88,8 @@ begin_open (S9wsClient *client,
 
 /* Emits nothing: it may run on a thread that is not the user's. */
 static gboolean
-open_connection (S9wsClient *client,
-                 GError    **error)
+open_connection (S9wsClient  *client,
+                 GError     **error)
 {
   client->settings = s9ws_options_read (client->options, error);
   if (client->settings == NULL ||
@@ -119,9 +119,9 @@ finish_open (S9wsClient   *client,
 }
 
 static gboolean
-direct_open (S9wsClient   *client,
-             GCancellable *cancellable,
-             GError      **error)
+direct_open (S9wsClient    *client,
+             GCancellable  *cancellable,
+             GError       **error)
 {
   GError *local_error = NULL;
   gulong chain;
@@ -206,8 +206,8 @@ direct_open_async (S9wsClient   *client,
 /* Running */
 
 static S9wsTurn
-drain (S9wsClient *client,
-       GError    **error)
+drain (S9wsClient  *client,
+       GError     **error)
 {
   S9wsConnection *connection = client->connection;
   S9wsReceiveResult result;
@@ -229,8 +229,8 @@ drain (S9wsClient *client,
 
 /* One turn of the loop: poll, read, and all that the read brought. */
 static S9wsTurn
-take_turn (S9wsClient *client,
-           GError    **error)
+take_turn (S9wsClient  *client,
+           GError     **error)
 {
   S9wsClientClass *klass = S9WS_CLIENT_GET_CLASS (client);
 
@@ -254,8 +254,8 @@ take_turn (S9wsClient *client,
 }
 
 static void
-loop (S9wsClient *client,
-      GError    **error)
+loop (S9wsClient  *client,
+      GError     **error)
 {
   S9wsClientClass *klass = S9WS_CLIENT_GET_CLASS (client);
   S9wsTurn turn = S9WS_TURN_RECEIVED;
@@ -280,9 +280,9 @@ loop (S9wsClient *client,
 }
 
 static gboolean
-direct_run (S9wsClient   *client,
-            GCancellable *cancellable,
-            GError      **error)
+direct_run (S9wsClient    *client,
+            GCancellable  *cancellable,
+            GError       **error)
 {
   GError *local_error = NULL;
 
@@ -316,8 +316,8 @@ direct_run (S9wsClient   *client,
 /* Sending */
 
 static gboolean
-check_open (S9wsClient *client,
-            GError    **error)
+check_open (S9wsClient  *client,
+            GError     **error)
 {
   S9wsState state = (S9wsState) g_atomic_int_get (&client->state);
 
@@ -334,11 +334,11 @@ check_open (S9wsClient *client,
 }
 
 static gboolean
-direct_send (S9wsClient   *client,
-             S9wsOpcode    opcode,
-             const guint8 *data,
-             gsize         size,
-             GError      **error)
+direct_send (S9wsClient    *client,
+             S9wsOpcode     opcode,
+             const guint8  *data,
+             gsize          size,
+             GError       **error)
 {
   S9wsClientClass *klass = S9WS_CLIENT_GET_CLASS (client);
 
@@ -353,10 +353,10 @@ direct_send (S9wsClient   *client,
 }
 
 static gboolean
-direct_close (S9wsClient *client,
-              guint       code,
-              const char *reason,
-              GError    **error)
+direct_close (S9wsClient  *client,
+              guint        code,
+              const char  *reason,
+              GError     **error)
 {
   if (!check_open (client, error) ||
       !s9ws_connection_close (client->connection, code, reason, error))

@@ -30,10 +30,13 @@ struct _S9wsClient
   S9wsHandlerInterface *handler_iface;
   GPtrArray *retired_handlers; /* replaced while they may have been running */
   guint delivery_depth;
+  guint listened;       /* bits of opcodes: signals that had a handler when last looked */
+  guint unheard_turns;  /* see s9ws_client_deliver_idle () */
 
   int state;            /* atomic; S9wsState, the caller-thread clients' */
   int is_running;       /* atomic */
-  GCancellable *quit;   /* thread-safe; cancelled by force_quit () */
+  int is_quitting;      /* atomic; set by force_quit (), which then cancels this: */
+  GCancellable *quit;   /* thread-safe */
   GSocket *socket;      /* the caller's thread's; made when first asked for */
 
   /* The caller-thread clients' only, and the running thread's, but for the lock and
@@ -95,33 +98,59 @@ void s9ws_client_install_signals   (S9wsClientClass *klass);
 void s9ws_client_deliver_activated (S9wsClient      *client);
 void s9ws_client_deliver_poll      (S9wsClient      *client);
 void s9ws_client_deliver_idle      (S9wsClient      *client);
-void s9ws_client_deliver_message   (S9wsClient      *client,
-                                    S9wsConnection  *connection,
-                                    S9wsMessage     *message);
-void s9ws_client_deliver_closed    (S9wsClient      *client,
-                                    guint            code,
-                                    const char      *reason);
-void s9ws_client_deliver_error     (S9wsClient      *client,
-                                    const GError    *error);
-void s9ws_client_deliver_quit      (S9wsClient      *client);
-void s9ws_client_deliver_event     (S9wsClient      *client,
-                                    S9wsEvent       *event);
+/* The two halves of _deliver_message (), below. */
+void s9ws_client_hand_over      (S9wsClient     *client,
+                                 S9wsMessage    *message);
+void s9ws_client_emit_message   (S9wsClient     *client,
+                                 S9wsConnection *connection,
+                                 S9wsMessage    *message);
+void s9ws_client_deliver_closed (S9wsClient     *client,
+                                 guint           code,
+                                 const char     *reason);
+void s9ws_client_deliver_error  (S9wsClient     *client,
+                                 const GError   *error);
+void s9ws_client_deliver_quit   (S9wsClient     *client);
+void s9ws_client_deliver_event  (S9wsClient     *client,
+                                 S9wsEvent      *event);
 
 /* While delivering, a handler that is replaced is kept. */
 void s9ws_client_begin_delivery (S9wsClient *client);
 void s9ws_client_end_delivery   (S9wsClient *client);
 
-void     s9ws_client_notify_state    (S9wsClient          *client);
-gboolean s9ws_client_is_quitting     (S9wsClient          *client);
-void     s9ws_client_set_state_error (S9wsState            state,
-                                      GError             **error);
-void     s9ws_client_take_counters   (S9wsStats           *stats,
-                                      const S9wsCounters  *counters);
+void s9ws_client_notify_state    (S9wsClient          *client);
+void s9ws_client_set_state_error (S9wsState            state,
+                                  GError             **error);
+void s9ws_client_take_counters   (S9wsStats           *stats,
+                                  const S9wsCounters  *counters);
 /* A cancelled @cancellable forces the client to quit until _unchain (). */
 gulong s9ws_client_chain_cancellable (S9wsClient   *client,
                                       GCancellable *cancellable);
 
 /* What the two caller-thread clients share. */
 void s9ws_client_class_use_direct (S9wsClientClass *klass);
+
+static inline gboolean
+s9ws_client_is_quitting (S9wsClient *client)
+{
+  return g_atomic_int_get (&client->is_quitting);
+}
+
+/* Text and binary messages to a handler are what has to be fast. */
+static inline void
+s9ws_client_deliver_message (S9wsClient     *client,
+                             S9wsConnection *connection,
+                             S9wsMessage    *message)
+{
+  S9wsHandlerInterface *iface = client->handler_iface;
+
+  if (iface == NULL)
+    s9ws_client_emit_message (client, connection, message);
+  else if (message->opcode == S9WS_OPCODE_BINARY && iface->binary_message != NULL)
+    iface->binary_message (client->handler, client, message->data, message->size);
+  else if (message->opcode == S9WS_OPCODE_TEXT && iface->text_message != NULL)
+    iface->text_message (client->handler, client, (const char *) message->data, message->size);
+  else
+    s9ws_client_hand_over (client, message);
+}
 
 G_END_DECLS

@@ -57,20 +57,20 @@ G_DEFINE_BOXED_TYPE (S9wsStats, s9ws_stats, s9ws_stats_copy, s9ws_stats_free)
 /* Defaults that fail: a binding can derive from anything. */
 
 static gboolean
-fail_abstract (S9wsClient *client,
-               GError    **error)
+fail_abstract (S9wsClient  *client,
+               GError     **error)
 {
   g_set_error (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION,
                _("%s is no client that can connect: use one of S9wsBlockingClient, S9wsNonBlockingClient "
-                 "and S9wsAsyncClient"),
+                  "and S9wsAsyncClient"),
                G_OBJECT_TYPE_NAME (client));
   return FALSE;
 }
 
 static gboolean
-default_open (S9wsClient   *client,
-              GCancellable *cancellable,
-              GError      **error)
+default_open (S9wsClient    *client,
+              GCancellable  *cancellable,
+              GError       **error)
 {
   return fail_abstract (client, error);
 }
@@ -88,20 +88,20 @@ default_open_async (S9wsClient   *client,
 }
 
 static gboolean
-default_send (S9wsClient   *client,
-              S9wsOpcode    opcode,
-              const guint8 *data,
-              gsize         size,
-              GError      **error)
+default_send (S9wsClient    *client,
+              S9wsOpcode     opcode,
+              const guint8  *data,
+              gsize          size,
+              GError       **error)
 {
   return fail_abstract (client, error);
 }
 
 static gboolean
-default_close (S9wsClient *client,
-               guint       code,
-               const char *reason,
-               GError    **error)
+default_close (S9wsClient  *client,
+               guint        code,
+               const char  *reason,
+               GError     **error)
 {
   return fail_abstract (client, error);
 }
@@ -325,20 +325,15 @@ s9ws_client_init (S9wsClient *client)
 void
 s9ws_client_notify_state (S9wsClient *client)
 {
+  client->unheard_turns = 0;
   g_object_notify_by_pspec (G_OBJECT (client), properties[PROP_STATE]);
   if (s9ws_client_get_state (client) == S9WS_STATE_OPEN && s9ws_client_get_protocol (client) != NULL)
     g_object_notify_by_pspec (G_OBJECT (client), properties[PROP_PROTOCOL]);
 }
 
-gboolean
-s9ws_client_is_quitting (S9wsClient *client)
-{
-  return g_cancellable_is_cancelled (client->quit);
-}
-
 void
-s9ws_client_set_state_error (S9wsState state,
-                             GError  **error)
+s9ws_client_set_state_error (S9wsState   state,
+                             GError    **error)
 {
   if (state == S9WS_STATE_CLOSED)
     g_set_error_literal (error, S9WS_ERROR, S9WS_ERROR_CONNECTION_CLOSED,
@@ -440,9 +435,9 @@ s9ws_stats_free (S9wsStats *stats)
  * Since: 0.1
  */
 gboolean
-s9ws_client_open (S9wsClient   *client,
-                  GCancellable *cancellable,
-                  GError      **error)
+s9ws_client_open (S9wsClient    *client,
+                  GCancellable  *cancellable,
+                  GError       **error)
 {
   gboolean is_open;
 
@@ -474,10 +469,10 @@ s9ws_client_open (S9wsClient   *client,
  * Since: 0.1
  */
 void
-s9ws_client_open_async (S9wsClient         *client,
-                        GCancellable       *cancellable,
-                        GAsyncReadyCallback callback,
-                        gpointer            user_data)
+s9ws_client_open_async (S9wsClient          *client,
+                        GCancellable        *cancellable,
+                        GAsyncReadyCallback  callback,
+                        gpointer             user_data)
 {
   GTask *task;
 
@@ -503,9 +498,9 @@ s9ws_client_open_async (S9wsClient         *client,
  * Since: 0.1
  */
 gboolean
-s9ws_client_open_finish (S9wsClient   *client,
-                         GAsyncResult *result,
-                         GError      **error)
+s9ws_client_open_finish (S9wsClient    *client,
+                         GAsyncResult  *result,
+                         GError       **error)
 {
   g_return_val_if_fail (S9WS_IS_CLIENT (client), FALSE);
   g_return_val_if_fail (g_task_is_valid (result, client), FALSE);
@@ -516,10 +511,10 @@ s9ws_client_open_finish (S9wsClient   *client,
 
 /* What the run came to, from the user's view. */
 static gboolean
-conclude_run (S9wsClient   *client,
-              GCancellable *cancellable,
-              GError       *run_error,
-              GError      **error)
+conclude_run (S9wsClient    *client,
+              GCancellable  *cancellable,
+              GError        *run_error,
+              GError       **error)
 {
   if (s9ws_client_is_quitting (client) &&
       (run_error == NULL || g_error_matches (run_error, G_IO_ERROR, G_IO_ERROR_CANCELLED)))
@@ -553,9 +548,9 @@ conclude_run (S9wsClient   *client,
  * Since: 0.1
  */
 gboolean
-s9ws_client_run (S9wsClient   *client,
-                 GCancellable *cancellable,
-                 GError      **error)
+s9ws_client_run (S9wsClient    *client,
+                 GCancellable  *cancellable,
+                 GError       **error)
 {
   GError *run_error = NULL;
   gboolean is_fine;
@@ -594,6 +589,27 @@ s9ws_client_run (S9wsClient   *client,
 
 /* Public API: sending */
 
+/* S9WS_IS_CLIENT () has to look a derived type up each time: not for the type that was
+ * found to be one last. */
+static inline gboolean
+is_client (S9wsClient *client)
+{
+  static GType last; /* atomic */
+  GType type;
+
+  if (G_UNLIKELY (client == NULL || ((GTypeInstance *) client)->g_class == NULL))
+    return FALSE;
+
+  type = G_TYPE_FROM_INSTANCE (client);
+  if (G_LIKELY (type == (GType) g_atomic_pointer_get (&last)))
+    return TRUE;
+  if (!S9WS_IS_CLIENT (client))
+    return FALSE;
+
+  g_atomic_pointer_set (&last, type);
+  return TRUE;
+}
+
 /**
  * s9ws_client_send_text:
  * @client: a client
@@ -611,20 +627,20 @@ s9ws_client_run (S9wsClient   *client,
  * Since: 0.1
  */
 gboolean
-s9ws_client_send_text (S9wsClient *client,
-                       const char *text,
-                       GError    **error)
+s9ws_client_send_text (S9wsClient  *client,
+                       const char  *text,
+                       GError     **error)
 {
   g_return_val_if_fail (text != NULL, FALSE);
 
-  return s9ws_client_send_text_len (client, text, strlen (text), error);
+  return s9ws_client_send_text_len (client, text, -1, error);
 }
 
 /**
  * s9ws_client_send_text_len: (skip)
  * @client: a client
  * @text: the text, UTF-8; it may hold U+0000 and need not be terminated
- * @length: the length of @text in bytes
+ * @length: the length of @text in bytes, or -1 if it is NUL-terminated
  * @error: return location for a #GError
  *
  * Sends a text message, like [method@S9ws.Client.send_text].
@@ -634,16 +650,19 @@ s9ws_client_send_text (S9wsClient *client,
  * Since: 0.1
  */
 gboolean
-s9ws_client_send_text_len (S9wsClient *client,
-                           const char *text,
-                           gsize       length,
-                           GError    **error)
+s9ws_client_send_text_len (S9wsClient  *client,
+                           const char  *text,
+                           gssize       length,
+                           GError     **error)
 {
-  g_return_val_if_fail (S9WS_IS_CLIENT (client), FALSE);
+  gsize size;
+
+  g_return_val_if_fail (is_client (client), FALSE);
   g_return_val_if_fail (text != NULL || length == 0, FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  return S9WS_CLIENT_GET_CLASS (client)->send (client, S9WS_OPCODE_TEXT, (const guint8 *) text, length, error);
+  size = length >= 0 ? (gsize) length : strlen (text);
+  return S9WS_CLIENT_GET_CLASS (client)->send (client, S9WS_OPCODE_TEXT, (const guint8 *) text, size, error);
 }
 
 /**
@@ -662,12 +681,12 @@ s9ws_client_send_text_len (S9wsClient *client,
  * Since: 0.1
  */
 gboolean
-s9ws_client_send_binary (S9wsClient   *client,
-                         const guint8 *data,
-                         gsize         length,
-                         GError      **error)
+s9ws_client_send_binary (S9wsClient    *client,
+                         const guint8  *data,
+                         gsize          length,
+                         GError       **error)
 {
-  g_return_val_if_fail (S9WS_IS_CLIENT (client), FALSE);
+  g_return_val_if_fail (is_client (client), FALSE);
   g_return_val_if_fail (data != NULL || length == 0, FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
@@ -687,9 +706,9 @@ s9ws_client_send_binary (S9wsClient   *client,
  * Since: 0.1
  */
 gboolean
-s9ws_client_send_bytes (S9wsClient *client,
-                        GBytes     *bytes,
-                        GError    **error)
+s9ws_client_send_bytes (S9wsClient  *client,
+                        GBytes      *bytes,
+                        GError     **error)
 {
   gsize size;
   const guint8 *data;
@@ -717,12 +736,12 @@ s9ws_client_send_bytes (S9wsClient *client,
  * Since: 0.1
  */
 gboolean
-s9ws_client_send_ping (S9wsClient   *client,
-                       const guint8 *data,
-                       gsize         length,
-                       GError      **error)
+s9ws_client_send_ping (S9wsClient    *client,
+                       const guint8  *data,
+                       gsize          length,
+                       GError       **error)
 {
-  g_return_val_if_fail (S9WS_IS_CLIENT (client), FALSE);
+  g_return_val_if_fail (is_client (client), FALSE);
   g_return_val_if_fail (data != NULL || length == 0, FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
@@ -746,10 +765,10 @@ s9ws_client_send_ping (S9wsClient   *client,
  * Since: 0.1
  */
 gboolean
-s9ws_client_send_pong (S9wsClient   *client,
-                       const guint8 *data,
-                       gsize         length,
-                       GError      **error)
+s9ws_client_send_pong (S9wsClient    *client,
+                       const guint8  *data,
+                       gsize          length,
+                       GError       **error)
 {
   g_return_val_if_fail (S9WS_IS_CLIENT (client), FALSE);
   g_return_val_if_fail (data != NULL || length == 0, FALSE);
@@ -778,10 +797,10 @@ s9ws_client_send_pong (S9wsClient   *client,
  * Since: 0.1
  */
 gboolean
-s9ws_client_close (S9wsClient *client,
-                   guint       code,
-                   const char *reason,
-                   GError    **error)
+s9ws_client_close (S9wsClient  *client,
+                   guint        code,
+                   const char  *reason,
+                   GError     **error)
 {
   g_return_val_if_fail (S9WS_IS_CLIENT (client), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
@@ -808,6 +827,7 @@ s9ws_client_force_quit (S9wsClient *client)
 {
   g_return_if_fail (S9WS_IS_CLIENT (client));
 
+  g_atomic_int_set (&client->is_quitting, TRUE);
   g_cancellable_cancel (client->quit);
   S9WS_CLIENT_GET_CLASS (client)->wake (client);
 }
@@ -1120,6 +1140,7 @@ s9ws_client_set_handler (S9wsClient  *client,
       g_ptr_array_add (client->retired_handlers, g_object_ref (client->handler));
     }
 
+  client->unheard_turns = 0;
   g_set_object (&client->handler, handler);
   client->handler_iface = handler != NULL ? S9WS_HANDLER_GET_IFACE (handler) : NULL;
 }

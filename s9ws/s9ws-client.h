@@ -103,7 +103,7 @@ gboolean s9ws_client_send_text     (S9wsClient    *client,
 S9WS_AVAILABLE_IN_0_1
 gboolean s9ws_client_send_text_len (S9wsClient    *client,
                                     const char    *text,
-                                    gsize          length,
+                                    gssize         length,
                                     GError       **error);
 S9WS_AVAILABLE_IN_0_1
 gboolean s9ws_client_send_binary   (S9wsClient    *client,

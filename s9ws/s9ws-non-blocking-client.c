@@ -65,6 +65,7 @@ wait_after (S9wsClient *client,
   if (timeout == 0 || s9ws_client_is_quitting (client) || s9ws_connection_has_pending (connection))
     return;
 
+  client->unheard_turns = 0;
   bound = s9ws_wait_bound (timeout, s9ws_connection_get_deadline (connection));
   if (kind == S9WS_WAIT_STRATEGY_SLEEP)
     s9ws_wait (s9ws_connection_get_transport (connection)->fd, 0, -1, bound);

@@ -20,13 +20,7 @@ struct _S9wsConnection
 
   /* receiving */
   S9wsMessageDecoder decoder;
-  S9wsWindow window; /* into block */
-  S9wsBlock *block;
-  S9wsBlock *lent_block;     /* what a lent message lies in, if block is another by now */
-  guint8 *terminated;        /* the byte that a NUL behind a lent text stands on, or NULL */
-  guint8 terminated_byte;    /* what was there */
-  gboolean is_lent;          /* a message has been handed out and not been taken back */
-  gint64 trim_time;          /* when an idle block that has grown is given back; 0: none */
+  S9wsInput input;
 
   /* sending */
   S9wsOutput output;
@@ -61,9 +55,6 @@ void s9ws_connection_set_phase (S9wsConnection *connection,
 /* Encodes the request of the upgrade, to be sent by s9ws_connection_open (). */
 void s9ws_connection_write_request (S9wsConnection     *connection,
                                     const S9wsEndpoint *endpoint);
-
-/* Makes room behind the window; returns its size. */
-gsize s9ws_connection_make_room (S9wsConnection *connection);
 
 /* Ends: the next receive says so.  Takes @error over. */
 void s9ws_connection_end (S9wsConnection *connection,

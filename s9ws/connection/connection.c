@@ -10,131 +10,8 @@
 #include <poll.h>
 #include <string.h>
 
-#define BLOCK_CAPACITY (64 * 1024)         /* bytes, with the one behind for a NUL */
-#define MIN_ROOM (16 * 1024)               /* less than this is not worth a system call */
-#define TRIMMED_CAPACITY (1024 * 1024)     /* above this an idle block is given back ... */
-#define TRIM_DELAY G_USEC_PER_SEC          /* ... after this long, in µs */
-#define SEND_PIECE (128 * 1024)            /* bytes of a large frame encoded at a time */
-#define READ_AHEAD_MAX (64 * 1024 * 1024)  /* bytes, where messages have no limit */
-
-/* Blocks */
-
-static S9wsBlock *
-block_new (gsize capacity)
-{
-  S9wsBlock *block = g_malloc (sizeof (S9wsBlock) + capacity);
-
-  g_atomic_ref_count_init (&block->ref_count);
-  block->capacity = capacity;
-  return block;
-}
-
-S9wsBlock *
-s9ws_block_ref (S9wsBlock *block)
-{
-  g_atomic_ref_count_inc (&block->ref_count);
-  return block;
-}
-
-void
-s9ws_block_unref (S9wsBlock *block)
-{
-  if (g_atomic_ref_count_dec (&block->ref_count))
-    g_free (block);
-}
-
-static gboolean
-block_is_shared (S9wsBlock *block)
-{
-  return !g_atomic_ref_count_compare (&block->ref_count, 1);
-}
-
-/* Moves the window into a new block; the old one is left as it is. */
-static void
-replace_block (S9wsConnection *connection,
-               gsize           capacity)
-{
-  S9wsWindow *window = &connection->window;
-  gsize size = window->end - window->begin;
-  S9wsBlock *block = block_new (MAX (capacity, size + 1));
-
-  memcpy (block->data, window->data + window->begin, size);
-  s9ws_block_unref (connection->block);
-  connection->block = block;
-  window->data = block->data;
-  window->begin = 0;
-  window->end = size;
-}
-
-static void
-grow_block (S9wsConnection *connection)
-{
-  S9wsWindow *window = &connection->window;
-  gsize size = window->end - window->begin;
-
-  if (window->begin >= size)
-    {
-      memmove (window->data, window->data + window->begin, size);
-      window->begin = 0;
-      window->end = size;
-    }
-
-  /* Twice what has arrived, whatever a header announces. */
-  if (connection->block->capacity - window->end < MIN_ROOM + 1)
-    {
-      gsize capacity = connection->block->capacity * 2;
-
-      connection->block = g_realloc (connection->block, sizeof (S9wsBlock) + capacity);
-      connection->block->capacity = capacity;
-      window->data = connection->block->data;
-    }
-}
-
-gsize
-s9ws_connection_make_room (S9wsConnection *connection)
-{
-  S9wsWindow *window = &connection->window;
-
-  if (block_is_shared (connection->block))
-    {
-      gsize size = window->end - window->begin;
-
-      replace_block (connection, MAX (BLOCK_CAPACITY, size * 2));
-    }
-  else if (window->begin == window->end)
-    {
-      window->begin = 0;
-      window->end = 0;
-    }
-
-  if (connection->block->capacity - window->end < MIN_ROOM + 1)
-    grow_block (connection);
-
-  return connection->block->capacity - window->end - 1;
-}
-
-/* A block that has grown is given back once it has been empty for a while: not at
- * once, since where one large message came another may follow. */
-static void
-trim_when_idle (S9wsConnection *connection)
-{
-  gint64 now;
-
-  if (G_LIKELY (connection->block->capacity <= TRIMMED_CAPACITY ||
-                connection->window.begin != connection->window.end))
-    return;
-
-  now = g_get_monotonic_time ();
-  if (connection->trim_time == 0)
-    {
-      connection->trim_time = now + TRIM_DELAY;
-    }
-  else if (now >= connection->trim_time)
-    {
-      replace_block (connection, BLOCK_CAPACITY);
-      connection->trim_time = 0;
-    }
-}
+#define SEND_PIECE (128 * 1024)           /* bytes of a large frame encoded at a time */
+#define READ_AHEAD_MAX (64 * 1024 * 1024) /* bytes, where messages have no limit */
 
 /* Life */
 
@@ -150,8 +27,7 @@ s9ws_connection_new (S9wsTransport              *transport,
   connection->close_code = 1006;
   connection->counters.last_round_trip = -1;
   connection->logs_frames = !g_log_writer_default_would_drop (G_LOG_LEVEL_DEBUG, "s9ws-wire");
-  connection->block = block_new (BLOCK_CAPACITY);
-  connection->window.data = connection->block->data;
+  s9ws_input_init (&connection->input);
   s9ws_message_decoder_init (&connection->decoder, S9WS_ROLE_CLIENT, 0, config->max_message_size);
 
   s9ws_connection_write_request (connection, endpoint);
@@ -165,8 +41,7 @@ s9ws_connection_free (S9wsConnection *connection)
 {
   g_clear_pointer (&connection->transport, s9ws_transport_close);
   s9ws_output_clear (&connection->output);
-  s9ws_block_unref (connection->block);
-  g_clear_pointer (&connection->lent_block, s9ws_block_unref);
+  s9ws_input_clear (&connection->input);
   g_clear_error (&connection->write_error);
   g_clear_error (&connection->end_error);
   g_free (connection->close_reason);
@@ -217,8 +92,8 @@ s9ws_connection_is_overdue (S9wsConnection *connection)
 }
 
 static S9wsReceiveResult
-report_end (S9wsConnection *connection,
-            GError        **error)
+report_end (S9wsConnection  *connection,
+            GError         **error)
 {
   if (connection->end_error != NULL)
     g_propagate_error (error, g_steal_pointer (&connection->end_error));
@@ -242,27 +117,33 @@ log_frame (S9wsConnection *connection,
                     (void *) connection, direction, names[opcode], size);
 }
 
+/* Whether there may be more that the socket takes. */
+static gboolean
+on_written (S9wsConnection *connection,
+            gssize          n)
+{
+  S9wsOutput *output = &connection->output;
+
+  if (n == S9WS_TRANSPORT_AGAIN)
+    return FALSE;
+
+  s9ws_output_consume (output, n < 0 ? s9ws_output_get_size (output) : (gsize) n);
+  return s9ws_output_get_size (output) > 0;
+}
+
 void
 s9ws_connection_flush (S9wsConnection *connection)
 {
   S9wsOutput *output = &connection->output;
+  gssize n;
 
-  while (s9ws_output_get_size (output) > 0)
-    {
-      gssize n = s9ws_transport_write (connection->transport, output->data + output->begin,
-                                       s9ws_output_get_size (output),
-                                       connection->write_error == NULL ? &connection->write_error : NULL);
+  if (s9ws_output_get_size (output) == 0)
+    return;
 
-      if (n == S9WS_TRANSPORT_AGAIN)
-        return;
-      if (n < 0)
-        {
-          s9ws_output_consume (output, s9ws_output_get_size (output));
-          return;
-        }
-
-      s9ws_output_consume (output, (gsize) n);
-    }
+  do
+    n = s9ws_transport_write (connection->transport, output->data + output->begin, s9ws_output_get_size (output),
+                              connection->write_error == NULL ? &connection->write_error : NULL);
+  while (on_written (connection, n));
 }
 
 /* Sends, or keeps, a frame that has been checked. */
@@ -298,8 +179,8 @@ send_frame (S9wsConnection *connection,
 }
 
 static gboolean
-check_phase (S9wsConnection *connection,
-             GError        **error)
+check_phase (S9wsConnection  *connection,
+             GError         **error)
 {
   if (G_LIKELY (connection->phase == S9WS_PHASE_OPEN && connection->write_error == NULL))
     return TRUE;
@@ -318,35 +199,35 @@ check_phase (S9wsConnection *connection,
 }
 
 gboolean
-s9ws_connection_check_buffer (guint64  limit,
-                              guint64  used,
-                              gsize    size,
-                              GError **error)
+s9ws_connection_check_buffer (guint64   limit,
+                              guint64   used,
+                              gsize     size,
+                              GError  **error)
 {
   if (G_LIKELY (limit == 0 || (used <= limit && size <= limit - used)))
     return TRUE;
 
   g_set_error (error, S9WS_ERROR, S9WS_ERROR_BUFFER_FULL,
                _("A message of %" G_GSIZE_FORMAT " bytes does not fit into the send buffer: "
-                 "%" G_GUINT64_FORMAT " of at most %" G_GUINT64_FORMAT " bytes are in use"),
+                  "%" G_GUINT64_FORMAT " of at most %" G_GUINT64_FORMAT " bytes are in use"),
                size, used, limit);
   return FALSE;
 }
 
 static gboolean
-check_buffer (S9wsConnection *connection,
-              gsize           size,
-              GError        **error)
+check_buffer (S9wsConnection  *connection,
+              gsize            size,
+              GError         **error)
 {
   return s9ws_connection_check_buffer (connection->config->max_buffered_amount,
                                        s9ws_output_get_size (&connection->output), size, error);
 }
 
 gboolean
-s9ws_connection_check_send (S9wsOpcode    opcode,
-                            const guint8 *data,
-                            gsize         size,
-                            GError      **error)
+s9ws_connection_check_send (S9wsOpcode     opcode,
+                            const guint8  *data,
+                            gsize          size,
+                            GError       **error)
 {
   if (opcode == S9WS_OPCODE_TEXT && G_UNLIKELY (!s9ws_utf8_is_valid (data, size)))
     {
@@ -398,12 +279,12 @@ count_sent (S9wsConnection *connection,
     }
 }
 
-gboolean
-s9ws_connection_send (S9wsConnection *connection,
-                      S9wsOpcode      opcode,
-                      const guint8   *data,
-                      gsize           size,
-                      GError        **error)
+static gboolean
+send_of_any_kind (S9wsConnection  *connection,
+                  S9wsOpcode       opcode,
+                  const guint8    *data,
+                  gsize            size,
+                  GError         **error)
 {
   if (!check_phase (connection, error) ||
       !s9ws_connection_check_send (opcode, data, size, error) ||
@@ -418,6 +299,55 @@ s9ws_connection_send (S9wsConnection *connection,
     return check_phase (connection, error);
 
   count_sent (connection, opcode, size);
+  return TRUE;
+}
+
+/* Whether nothing can stand in the way of a short message, so that it may be encoded. */
+static inline gboolean
+can_send_short (S9wsConnection *connection,
+                S9wsOpcode      opcode,
+                const guint8   *data,
+                gsize           size)
+{
+  guint64 limit = connection->config->max_buffered_amount;
+
+  return size <= S9WS_SHORT_PAYLOAD_MAX && opcode < S9WS_OPCODE_CLOSE && connection->phase == S9WS_PHASE_OPEN &&
+         s9ws_output_get_size (&connection->output) == 0 && connection->write_error == NULL &&
+         !connection->logs_frames && (limit == 0 || size <= limit) &&
+         (opcode != S9WS_OPCODE_TEXT || s9ws_utf8_is_valid (data, size));
+}
+
+gboolean
+s9ws_connection_send (S9wsConnection  *connection,
+                      S9wsOpcode       opcode,
+                      const guint8    *data,
+                      gsize            size,
+                      GError         **error)
+{
+  S9wsOutput *output = &connection->output;
+  gssize n;
+
+  if (G_UNLIKELY (!can_send_short (connection, opcode, data, size)))
+    return send_of_any_kind (connection, opcode, data, size, error);
+
+  s9ws_output_append_short (output, opcode, data, size);
+  n = s9ws_transport_write (connection->transport, output->data + output->begin, s9ws_output_get_size (output),
+                            &connection->write_error);
+  if (G_LIKELY (n == (gssize) s9ws_output_get_size (output)))
+    {
+      output->begin = 0;
+      output->end = 0;
+    }
+  else if (on_written (connection, n))
+    {
+      s9ws_connection_flush (connection);
+    }
+
+  if (G_UNLIKELY (connection->write_error != NULL))
+    return check_phase (connection, error);
+
+  connection->counters.messages_sent++;
+  connection->counters.bytes_sent += size;
   return TRUE;
 }
 
@@ -476,10 +406,10 @@ send_close (S9wsConnection *connection,
 }
 
 gboolean
-s9ws_connection_close (S9wsConnection *connection,
-                       guint           code,
-                       const char     *reason,
-                       GError        **error)
+s9ws_connection_close (S9wsConnection  *connection,
+                       guint            code,
+                       const char      *reason,
+                       GError         **error)
 {
   if (!check_phase (connection, error) ||
       !s9ws_connection_check_close (code, reason, error))
@@ -505,31 +435,6 @@ s9ws_connection_hang_up (S9wsConnection *connection)
 }
 
 /* Receiving */
-
-/* Takes back what was lent to the caller. */
-static inline void
-take_back (S9wsConnection *connection)
-{
-  if (connection->terminated != NULL)
-    {
-      *connection->terminated = connection->terminated_byte;
-      connection->terminated = NULL;
-    }
-
-  if (G_UNLIKELY (connection->lent_block != NULL))
-    g_clear_pointer (&connection->lent_block, s9ws_block_unref);
-
-  connection->is_lent = FALSE;
-}
-
-static void
-terminate_text (S9wsConnection *connection,
-                S9wsMessage    *message)
-{
-  connection->terminated = message->data + message->size;
-  connection->terminated_byte = *connection->terminated;
-  *connection->terminated = '\0';
-}
 
 static void
 on_ping (S9wsConnection *connection,
@@ -649,7 +554,7 @@ on_message (S9wsConnection *connection,
   switch (message->opcode)
     {
     case S9WS_OPCODE_TEXT:
-      terminate_text (connection, message);
+      s9ws_input_terminate (&connection->input, message);
       break;
     case S9WS_OPCODE_BINARY:
       break;
@@ -664,6 +569,7 @@ on_message (S9wsConnection *connection,
       return FALSE;
     }
 
+  s9ws_input_expect_like (&connection->input, message->size);
   connection->counters.messages_received++;
   connection->counters.bytes_received += message->size;
   return TRUE;
@@ -681,21 +587,21 @@ check_progress (S9wsConnection *connection)
     s9ws_connection_end (connection, 1006, NULL);
 }
 
-S9wsReceiveResult
-s9ws_connection_next (S9wsConnection *connection,
-                      S9wsMessage    *message,
-                      GError        **error)
+/* Whatever is not a short message alone. */
+static S9wsReceiveResult
+next_of_any_kind (S9wsConnection  *connection,
+                  S9wsMessage     *message,
+                  GError         **error)
 {
-  take_back (connection);
-
-  if (G_LIKELY (connection->phase == S9WS_PHASE_OPEN || connection->phase == S9WS_PHASE_CLOSING))
+  connection->input.is_lent = FALSE;
+  if (connection->phase == S9WS_PHASE_OPEN || connection->phase == S9WS_PHASE_CLOSING)
     {
-      switch (s9ws_message_decoder_next (&connection->decoder, &connection->window, message))
+      switch (s9ws_message_decoder_next (&connection->decoder, &connection->input.window, message))
         {
         case S9WS_MESSAGE_READY:
           if (on_message (connection, message))
             {
-              connection->is_lent = TRUE;
+              connection->input.is_lent = TRUE;
               return S9WS_RECEIVE_MESSAGE;
             }
           break;
@@ -716,6 +622,29 @@ s9ws_connection_next (S9wsConnection *connection,
   return S9WS_RECEIVE_AGAIN;
 }
 
+S9wsReceiveResult
+s9ws_connection_next (S9wsConnection  *connection,
+                      S9wsMessage     *message,
+                      GError         **error)
+{
+  s9ws_input_take_back (&connection->input);
+
+  /* What nearly all are. */
+  if (G_LIKELY ((connection->phase == S9WS_PHASE_OPEN || connection->phase == S9WS_PHASE_CLOSING) &&
+                !connection->logs_frames &&
+                s9ws_message_decoder_take_short (&connection->decoder, &connection->input.window, message)))
+    {
+      if (message->opcode == S9WS_OPCODE_TEXT)
+        s9ws_input_terminate (&connection->input, message);
+      connection->counters.messages_received++;
+      connection->counters.bytes_received += message->size;
+      connection->input.is_lent = TRUE;
+      return S9WS_RECEIVE_MESSAGE;
+    }
+
+  return next_of_any_kind (connection, message, error);
+}
+
 /* The peer has closed the stream without a close frame. */
 static void
 on_eof (S9wsConnection *connection)
@@ -731,8 +660,8 @@ on_eof (S9wsConnection *connection)
 }
 
 static S9wsReceiveResult
-on_again (S9wsConnection *connection,
-          GError        **error)
+on_again (S9wsConnection  *connection,
+          GError         **error)
 {
   if (connection->write_error != NULL)
     {
@@ -741,15 +670,16 @@ on_again (S9wsConnection *connection,
       return report_end (connection, error);
     }
 
-  trim_when_idle (connection);
+  s9ws_input_trim (&connection->input);
   return S9WS_RECEIVE_AGAIN;
 }
 
 S9wsReceiveResult
-s9ws_connection_progress (S9wsConnection *connection,
-                          GError        **error)
+s9ws_connection_progress (S9wsConnection  *connection,
+                          GError         **error)
 {
-  take_back (connection);
+  s9ws_input_take_back (&connection->input);
+  connection->input.is_lent = FALSE;
 
   if (G_UNLIKELY (s9ws_output_get_size (&connection->output) > 0))
     s9ws_connection_flush (connection);
@@ -765,9 +695,10 @@ s9ws_connection_progress (S9wsConnection *connection,
 }
 
 S9wsReceiveResult
-s9ws_connection_read (S9wsConnection *connection,
-                      GError        **error)
+s9ws_connection_read (S9wsConnection  *connection,
+                      GError         **error)
 {
+  S9wsWindow *window = &connection->input.window;
   GError *local_error = NULL;
   gsize room;
   gssize n;
@@ -779,13 +710,12 @@ s9ws_connection_read (S9wsConnection *connection,
   if (G_UNLIKELY (connection->phase == S9WS_PHASE_FINISHING))
     return S9WS_RECEIVE_AGAIN;
 
-  room = s9ws_connection_make_room (connection);
-  n = s9ws_transport_read (connection->transport, connection->window.data + connection->window.end,
-                           room, &local_error);
+  room = s9ws_input_make_room (&connection->input, s9ws_message_decoder_get_missing (&connection->decoder));
+  n = s9ws_transport_read (connection->transport, window->data + window->end, room, &local_error);
   if (G_LIKELY (n > 0))
     {
-      connection->window.end += (gsize) n;
-      connection->trim_time = 0;
+      window->end += (gsize) n;
+      connection->input.trim_time = 0;
       return S9WS_RECEIVE_MESSAGE;
     }
 
@@ -801,9 +731,9 @@ s9ws_connection_read (S9wsConnection *connection,
 }
 
 S9wsReceiveResult
-s9ws_connection_receive (S9wsConnection *connection,
-                         S9wsMessage    *message,
-                         GError        **error)
+s9ws_connection_receive (S9wsConnection  *connection,
+                         S9wsMessage     *message,
+                         GError         **error)
 {
   S9wsReceiveResult result = s9ws_connection_next (connection, message, error);
 
@@ -818,27 +748,10 @@ s9ws_connection_receive (S9wsConnection *connection,
   return result;
 }
 
-/* The lent message stays where it is; what follows it moves, with the byte that its
- * NUL stands on. */
-static void
-keep_lent (S9wsConnection *connection)
-{
-  S9wsWindow *window = &connection->window;
-  gsize terminated = connection->terminated != NULL ? (gsize) (connection->terminated - window->data) : window->end;
-  gsize begin = window->begin;
-  gsize end = window->end;
-
-  connection->lent_block = s9ws_block_ref (connection->block);
-  replace_block (connection, MAX (BLOCK_CAPACITY, (end - begin) * 2));
-  if (terminated >= begin && terminated < end)
-    window->data[terminated - begin] = connection->terminated_byte;
-  connection->terminated = NULL;
-}
-
 gboolean
 s9ws_connection_read_ahead (S9wsConnection *connection)
 {
-  S9wsWindow *window = &connection->window;
+  S9wsWindow *window = &connection->input.window;
   guint64 limit = connection->config->max_message_size;
   gsize room;
   gssize n;
@@ -848,10 +761,10 @@ s9ws_connection_read_ahead (S9wsConnection *connection)
   if (connection->phase != S9WS_PHASE_OPEN || window->end - window->begin > limit)
     return FALSE;
 
-  if (connection->is_lent && connection->lent_block == NULL)
-    keep_lent (connection);
+  if (connection->input.is_lent && connection->input.lent_block == NULL)
+    s9ws_input_keep_lent (&connection->input);
 
-  room = s9ws_connection_make_room (connection);
+  room = s9ws_input_make_room (&connection->input, 0);
   n = s9ws_transport_read (connection->transport, window->data + window->end, room, NULL);
   if (n > 0)
     window->end += (gsize) n;
@@ -864,10 +777,7 @@ s9ws_connection_read_ahead (S9wsConnection *connection)
 S9wsBlock *
 s9ws_connection_share_block (S9wsConnection *connection)
 {
-  if (connection->terminated != NULL)
-    keep_lent (connection);
-
-  return s9ws_block_ref (connection->lent_block != NULL ? connection->lent_block : connection->block);
+  return s9ws_input_share (&connection->input);
 }
 
 S9wsPhase
@@ -937,8 +847,8 @@ gint64
 s9ws_connection_get_deadline (S9wsConnection *connection)
 {
   if (connection->deadline == 0 ||
-      (connection->trim_time != 0 && connection->trim_time < connection->deadline))
-    return connection->trim_time;
+      (connection->input.trim_time != 0 && connection->input.trim_time < connection->deadline))
+    return connection->input.trim_time;
 
   return connection->deadline;
 }

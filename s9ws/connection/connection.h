@@ -8,11 +8,11 @@
 #pragma once
 
 #include "endpoint.h"
+#include "input.h"
 #include "output.h"
 #include "transport.h"
 
 #include "../framer/handshake.h"
-#include "../framer/message.h"
 
 G_BEGIN_DECLS
 
@@ -36,18 +36,6 @@ typedef enum
   S9WS_PHASE_FINISHING, /* one has been received; our answer may still be on its way */
   S9WS_PHASE_CLOSED,
 } S9wsPhase;
-
-/* A block of received bytes.  Messages handed to others share it, so it is never
- * written to again below the window once it has more than one owner. */
-typedef struct
-{
-  gatomicrefcount ref_count;
-  gsize capacity;
-  guint8 data[];
-} S9wsBlock;
-
-S9wsBlock *s9ws_block_ref   (S9wsBlock *block);
-void       s9ws_block_unref (S9wsBlock *block);
 
 /* What the upgrade was answered with. */
 typedef struct

@@ -229,7 +229,7 @@ static S9wsIoResult
 read_head (S9wsConnection *connection,
            GError        **error)
 {
-  S9wsWindow *window = &connection->window;
+  S9wsWindow *window = &connection->input.window;
   g_autofree S9wsResponse *response = g_new (S9wsResponse, 1);
 
   while (TRUE)
@@ -267,7 +267,7 @@ read_head (S9wsConnection *connection,
 static S9wsIoResult
 read_body (S9wsConnection *connection)
 {
-  S9wsWindow *window = &connection->window;
+  S9wsWindow *window = &connection->input.window;
   GByteArray *body = connection->answer.body;
   guint8 *data = window->data + window->begin;
   gsize size = 0;
@@ -310,8 +310,8 @@ read_answer (S9wsConnection *connection,
       if (result != S9WS_IO_WANT_READ)
         return result;
 
-      room = s9ws_connection_make_room (connection);
-      n = s9ws_transport_read (connection->transport, connection->window.data + connection->window.end,
+      room = s9ws_input_make_room (&connection->input, 0);
+      n = s9ws_transport_read (connection->transport, connection->input.window.data + connection->input.window.end,
                                room, connection->in_body ? NULL : error);
       if (n == S9WS_TRANSPORT_AGAIN)
         return S9WS_IO_WANT_READ;
@@ -326,7 +326,7 @@ read_answer (S9wsConnection *connection,
       if (n < 0)
         return S9WS_IO_FAILED;
 
-      connection->window.end += (gsize) n;
+      connection->input.window.end += (gsize) n;
     }
 }
 

@@ -16,8 +16,8 @@
 #define KEPT_CAPACITY (256 * 1024) /* an emptied buffer above this is given back */
 
 /* RFC 6455, section 5.3: masks must not be predictable. */
-static void
-refill_masks (S9wsOutput *output)
+void
+s9ws_output_refill_masks (S9wsOutput *output)
 {
   if (gnutls_rnd (GNUTLS_RND_NONCE, output->masks, sizeof output->masks) < 0)
     g_error ("s9ws: no random numbers for masks");
@@ -25,19 +25,9 @@ refill_masks (S9wsOutput *output)
   output->n_masks = S9WS_MASK_POOL_SIZE;
 }
 
-static inline void
-take_mask (S9wsOutput *output,
-           guint8      mask[S9WS_MASK_SIZE])
-{
-  if (G_UNLIKELY (output->n_masks == 0))
-    refill_masks (output);
-
-  memcpy (mask, output->masks[--output->n_masks], S9WS_MASK_SIZE);
-}
-
-static void
-grow (S9wsOutput *output,
-      gsize       size)
+void
+s9ws_output_grow (S9wsOutput *output,
+                  gsize       size)
 {
   gsize used = s9ws_output_get_size (output);
 
@@ -53,16 +43,6 @@ grow (S9wsOutput *output,
     }
 }
 
-static inline guint8 *
-reserve (S9wsOutput *output,
-         gsize       size)
-{
-  if (G_UNLIKELY (output->capacity - output->end < size))
-    grow (output, size);
-
-  return output->data + output->end;
-}
-
 void
 s9ws_output_begin_frame (S9wsOutput      *output,
                          S9wsOutputFrame *frame,
@@ -72,21 +52,11 @@ s9ws_output_begin_frame (S9wsOutput      *output,
                          gsize            max_size)
 {
   gsize piece = MIN (size, max_size);
-  guint8 *target = reserve (output, S9WS_FRAME_HEADER_MAX + piece);
+  guint8 *target = s9ws_output_reserve (output, S9WS_FRAME_HEADER_MAX + piece);
   gsize header_size;
 
-  take_mask (output, frame->mask);
-  if (G_LIKELY (size < 126))
-    {
-      target[0] = 0x80 | (guint8) opcode;
-      target[1] = 0x80 | (guint8) size;
-      memcpy (target + 2, frame->mask, S9WS_MASK_SIZE);
-      header_size = 2 + S9WS_MASK_SIZE;
-    }
-  else
-    {
-      header_size = s9ws_frame_write_header (target, opcode, TRUE, 0, size, frame->mask);
-    }
+  memcpy (frame->mask, s9ws_output_take_mask (output), S9WS_MASK_SIZE);
+  header_size = s9ws_frame_write_header (target, opcode, TRUE, 0, size, frame->mask);
 
   /* So that pieces of a large frame fill whole TLS records. */
   if (piece < size)
@@ -107,7 +77,7 @@ s9ws_output_continue_frame (S9wsOutput      *output,
                             gsize            max_size)
 {
   gsize piece = MIN (frame->size - frame->offset, max_size);
-  guint8 *target = reserve (output, piece);
+  guint8 *target = s9ws_output_reserve (output, piece);
 
   s9ws_mask_copy (target, frame->data + frame->offset, piece, frame->mask, frame->offset);
   output->end += piece;
@@ -145,7 +115,7 @@ s9ws_output_take (S9wsOutput *output,
     }
   else if (size > 0)
     {
-      memcpy (reserve (output, size), other->data + other->begin, size);
+      memcpy (s9ws_output_reserve (output, size), other->data + other->begin, size);
       output->end += size;
     }
 

@@ -5,11 +5,14 @@
 #pragma once
 
 #include <glib.h>
+#include <string.h>
 
 #include "../framer/frame.h"
+#include "../framer/mask.h"
 
 G_BEGIN_DECLS
 
+#define S9WS_SHORT_PAYLOAD_MAX 125 /* bytes: what a header of two bytes announces */
 #define S9WS_MASK_POOL_SIZE 64 /* masks; more at once would be felt as latency */
 
 /* Zero-initialised by the owner.  The bytes in [begin, end) are to be sent. */
@@ -32,6 +35,11 @@ typedef struct
   gsize offset;
   guint8 mask[S9WS_MASK_SIZE];
 } S9wsOutputFrame;
+
+/* For the inline functions below. */
+void s9ws_output_grow         (S9wsOutput *output,
+                               gsize       size);
+void s9ws_output_refill_masks (S9wsOutput *output);
 
 /* Encodes the header and at most about @max_size bytes of the payload. */
 void s9ws_output_begin_frame    (S9wsOutput      *output,
@@ -63,6 +71,42 @@ static inline gsize
 s9ws_output_get_size (const S9wsOutput *output)
 {
   return output->end - output->begin;
+}
+
+static inline guint8 *
+s9ws_output_reserve (S9wsOutput *output,
+                     gsize       size)
+{
+  if (G_UNLIKELY (output->capacity - output->end < size))
+    s9ws_output_grow (output, size);
+
+  return output->data + output->end;
+}
+
+static inline const guint8 *
+s9ws_output_take_mask (S9wsOutput *output)
+{
+  if (G_UNLIKELY (output->n_masks == 0))
+    s9ws_output_refill_masks (output);
+
+  return output->masks[--output->n_masks];
+}
+
+/* Encodes a whole frame of at most S9WS_SHORT_PAYLOAD_MAX bytes. */
+static inline void
+s9ws_output_append_short (S9wsOutput   *output,
+                          S9wsOpcode    opcode,
+                          const guint8 *data,
+                          gsize         size)
+{
+  guint8 *target = s9ws_output_reserve (output, 2 + S9WS_MASK_SIZE + size);
+  const guint8 *mask = s9ws_output_take_mask (output);
+
+  target[0] = 0x80 | (guint8) opcode;
+  target[1] = 0x80 | (guint8) size;
+  memcpy (target + 2, mask, S9WS_MASK_SIZE);
+  s9ws_mask_copy (target + 2 + S9WS_MASK_SIZE, data, size, mask, 0);
+  output->end += 2 + S9WS_MASK_SIZE + size;
 }
 
 G_END_DECLS

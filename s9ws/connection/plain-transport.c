@@ -10,22 +10,53 @@
 #include <glib/gi18n-lib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#ifdef HAVE_SYSCALL_SOCKET
+#include <sys/syscall.h>
+#endif
 
 #include "../s9ws-error.h"
 #include "draining.h"
 
+/* recv () and send () are cancellation points: in a program with threads their
+ * bookkeeping costs more instructions than all else that a short read needs. */
+static inline gssize
+receive (int    fd,
+         void  *buffer,
+         gsize  size,
+         int    flags)
+{
+#ifdef HAVE_SYSCALL_SOCKET
+  return syscall (SYS_recvfrom, fd, buffer, size, flags, NULL, NULL);
+#else
+  return recv (fd, buffer, size, flags);
+#endif
+}
+
+static inline gssize
+transmit (int         fd,
+          const void *data,
+          gsize       size,
+          int         flags)
+{
+#ifdef HAVE_SYSCALL_SOCKET
+  return syscall (SYS_sendto, fd, data, size, flags, NULL, 0);
+#else
+  return send (fd, data, size, flags);
+#endif
+}
+
 static gssize
-plain_read (S9wsTransport *transport,
-            void          *buffer,
-            gsize          size,
-            GError       **error)
+plain_read (S9wsTransport  *transport,
+            void           *buffer,
+            gsize           size,
+            GError        **error)
 {
   gssize n;
 
   do
     {
       transport->n_reads++;
-      n = recv (transport->fd, buffer, size, transport->may_block ? 0 : MSG_DONTWAIT);
+      n = receive (transport->fd, buffer, size, transport->may_block ? 0 : MSG_DONTWAIT);
     }
   while (G_UNLIKELY (n < 0 && errno == EINTR));
 
@@ -39,17 +70,17 @@ plain_read (S9wsTransport *transport,
 }
 
 static gssize
-plain_write (S9wsTransport *transport,
-             const void    *data,
-             gsize          size,
-             GError       **error)
+plain_write (S9wsTransport  *transport,
+             const void     *data,
+             gsize           size,
+             GError        **error)
 {
   gssize n;
 
   do
     {
       transport->n_writes++;
-      n = send (transport->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+      n = transmit (transport->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
   while (G_UNLIKELY (n < 0 && errno == EINTR));
 
@@ -69,8 +100,8 @@ plain_has_pending (S9wsTransport *transport)
 }
 
 static S9wsIoResult
-plain_handshake (S9wsTransport *transport,
-                 GError       **error)
+plain_handshake (S9wsTransport  *transport,
+                 GError        **error)
 {
   return S9WS_IO_DONE;
 }

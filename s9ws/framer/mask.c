@@ -31,6 +31,12 @@ turn_mask (const uint8_t mask[4],
   uint8_t turned[4];
   uint32_t word;
 
+  if ((offset & 3) == 0)
+    {
+      memcpy (&word, mask, sizeof word);
+      return word;
+    }
+
   for (size_t i = 0; i < 4; i++)
     turned[i] = mask[(offset + i) & 3];
   memcpy (&word, turned, sizeof word);

@@ -8,8 +8,7 @@
 
 #include "mask.h"
 
-#define FINAL_TEXT 0x81
-#define FINAL_BINARY 0x82
+#define SHORT_LIMIT 126 /* a header of two bytes announces less */
 
 void
 s9ws_message_decoder_init (S9wsMessageDecoder *decoder,
@@ -21,6 +20,12 @@ s9ws_message_decoder_init (S9wsMessageDecoder *decoder,
   decoder->role = role;
   decoder->max_frame_size = max_frame_size != 0 ? max_frame_size : UINT64_MAX;
   decoder->max_message_size = max_message_size != 0 ? max_message_size : UINT64_MAX;
+  decoder->short_max = role == S9WS_ROLE_CLIENT ? SHORT_LIMIT : 0;
+  if (decoder->max_message_size < decoder->short_max)
+    decoder->short_max = (uint8_t) (decoder->max_message_size + 1);
+  if (decoder->max_frame_size < decoder->short_max)
+    decoder->short_max = (uint8_t) (decoder->max_frame_size + 1);
+  decoder->short_limit = decoder->short_max;
 }
 
 S9wsViolation
@@ -40,6 +45,7 @@ fail (S9wsMessageDecoder *decoder,
       S9wsViolation       violation)
 {
   decoder->violation = violation;
+  decoder->short_limit = 0;
   return S9WS_MESSAGE_VIOLATION;
 }
 
@@ -132,6 +138,7 @@ begin_data_frame (S9wsMessageDecoder    *decoder,
   if (decoder->message_opcode == S9WS_OPCODE_CONTINUATION)
     {
       decoder->message_opcode = header->opcode;
+      decoder->short_limit = 0;
       decoder->message_start = decoder->next;
       memset (&decoder->utf8, 0, sizeof decoder->utf8);
     }
@@ -201,10 +208,10 @@ finish_message (S9wsMessageDecoder *decoder,
   decoder->message_start = 0;
   decoder->message_size = 0;
   decoder->message_opcode = S9WS_OPCODE_CONTINUATION;
+  decoder->short_limit = decoder->short_max;
   return S9WS_MESSAGE_READY;
 }
 
-/* Everything but the whole and unfragmented frame. */
 static S9wsMessageResult
 read_frames (S9wsMessageDecoder *decoder,
              S9wsWindow         *window,
@@ -251,24 +258,8 @@ s9ws_message_decoder_next (S9wsMessageDecoder *decoder,
                            S9wsWindow         *window,
                            S9wsMessage        *message)
 {
-  uint8_t *data = window->data + window->begin;
-  size_t available = window->end - window->begin;
-
-  /* The short frame that is a whole message, to a client: what nearly all are. */
-  if (decoder->message_opcode == S9WS_OPCODE_CONTINUATION && decoder->role == S9WS_ROLE_CLIENT &&
-      available >= 2 && (data[0] == FINAL_BINARY || data[0] == FINAL_TEXT) && data[1] < 126 &&
-      available - 2 >= data[1] && data[1] <= decoder->max_message_size && data[1] <= decoder->max_frame_size &&
-      decoder->violation == S9WS_VIOLATION_NONE)
-    {
-      message->opcode = data[0] & 0x0f;
-      message->data = data + 2;
-      message->size = data[1];
-      if (message->opcode == S9WS_OPCODE_TEXT && !s9ws_utf8_is_valid (message->data, message->size))
-        return fail (decoder, S9WS_VIOLATION_TEXT);
-
-      window->begin += 2 + message->size;
-      return S9WS_MESSAGE_READY;
-    }
+  if (s9ws_message_decoder_take_short (decoder, window, message))
+    return S9WS_MESSAGE_READY;
 
   if (decoder->violation != S9WS_VIOLATION_NONE)
     return S9WS_MESSAGE_VIOLATION;

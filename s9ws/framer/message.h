@@ -51,6 +51,8 @@ typedef struct
   S9wsRole role;
   S9wsViolation violation;
   uint8_t message_opcode; /* CONTINUATION: between messages */
+  uint8_t short_limit;    /* see s9ws_message_decoder_take_short () */
+  uint8_t short_max;
   bool in_frame;          /* a data frame's payload has not come whole */
   bool is_final;
 } S9wsMessageDecoder;
@@ -69,6 +71,37 @@ void s9ws_message_decoder_init (S9wsMessageDecoder *decoder,
 S9wsMessageResult s9ws_message_decoder_next (S9wsMessageDecoder *decoder,
                                              S9wsWindow         *window,
                                              S9wsMessage        *message);
+
+/* The same for nothing but what nearly all frames are: short, and a whole message to a
+ * client.  FALSE says nothing: s9ws_message_decoder_next () is to be asked. */
+static inline bool
+s9ws_message_decoder_take_short (S9wsMessageDecoder *decoder,
+                                 S9wsWindow         *window,
+                                 S9wsMessage        *message)
+{
+  uint8_t *data = window->data + window->begin;
+  size_t available = window->end - window->begin;
+  size_t size;
+
+  if (available < 2)
+    return false;
+
+  /* Of a client that is between messages and in none of the limits' way, 126; else 0, or
+   * one more than the limit: one comparison for all of that. */
+  size = data[1];
+  if (size >= decoder->short_limit || size > available - 2 || (uint8_t) (data[0] - 0x81) > 1)
+    return false;
+
+  /* 0x81 is a final text, 0x82 a final binary frame. */
+  if (data[0] == 0x81 && !s9ws_utf8_is_valid (data + 2, size))
+    return false;
+
+  message->opcode = data[0] & 0x0f;
+  message->data = data + 2;
+  message->size = size;
+  window->begin += 2 + size;
+  return true;
+}
 
 S9wsViolation s9ws_message_decoder_get_violation (const S9wsMessageDecoder *decoder);
 

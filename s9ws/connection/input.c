@@ -1,0 +1,217 @@
+/* input.c: bytes that have been received, and the messages that lie in them
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "config.h"
+
+#include "input.h"
+
+#include <string.h>
+
+#define BLOCK_CAPACITY (64 * 1024) /* bytes, with the one behind for a NUL */
+#define MIN_ROOM (16 * 1024)       /* less than this is not worth a system call */
+#define LARGE_MAX (256 * 1024)     /* messages up to this have room for several */
+#define LARGE_ROOM 4               /* so many of them */
+#define EXACT_MIN (64 * 1024)      /* a frame that lacks more is received up to its end */
+#define READ_MAX (256 * 1024)      /* of other frames not more than caches hold */
+#define TRIM_DELAY G_USEC_PER_SEC  /* µs of idleness before a grown block is given back */
+
+static S9wsBlock *
+block_new (gsize capacity)
+{
+  S9wsBlock *block = g_malloc (sizeof (S9wsBlock) + capacity);
+
+  g_atomic_ref_count_init (&block->ref_count);
+  block->capacity = capacity;
+  return block;
+}
+
+S9wsBlock *
+s9ws_block_ref (S9wsBlock *block)
+{
+  g_atomic_ref_count_inc (&block->ref_count);
+  return block;
+}
+
+void
+s9ws_block_unref (S9wsBlock *block)
+{
+  if (g_atomic_ref_count_dec (&block->ref_count))
+    g_free (block);
+}
+
+static inline gboolean
+block_is_shared (S9wsBlock *block)
+{
+  return g_atomic_int_get (&block->ref_count) != 1;
+}
+
+void
+s9ws_input_init (S9wsInput *input)
+{
+  memset (input, 0, sizeof *input);
+  input->block = block_new (BLOCK_CAPACITY);
+  input->window.data = input->block->data;
+}
+
+void
+s9ws_input_clear (S9wsInput *input)
+{
+  s9ws_block_unref (input->block);
+  g_clear_pointer (&input->lent_block, s9ws_block_unref);
+}
+
+/* What a block should hold: a few messages of those that come. */
+static gsize
+get_capacity (S9wsInput *input)
+{
+  return MAX (BLOCK_CAPACITY, LARGE_ROOM * MIN (input->large_size, LARGE_MAX) + MIN_ROOM);
+}
+
+/* Moves the window into a new block; the old one is left as it is. */
+static void
+replace_block (S9wsInput *input,
+               gsize      capacity)
+{
+  S9wsWindow *window = &input->window;
+  gsize size = window->end - window->begin;
+  S9wsBlock *block = block_new (MAX (capacity, size + 1));
+
+  memcpy (block->data, window->data + window->begin, size);
+  s9ws_block_unref (input->block);
+  input->block = block;
+  window->data = block->data;
+  window->begin = 0;
+  window->end = size;
+}
+
+static void
+move_to_front (S9wsWindow *window)
+{
+  gsize size = window->end - window->begin;
+
+  memmove (window->data, window->data + window->begin, size);
+  window->begin = 0;
+  window->end = size;
+}
+
+static inline gsize
+get_room (S9wsInput *input)
+{
+  return input->block->capacity - input->window.end - 1;
+}
+
+/* Twice what has arrived, whatever a header announces. */
+static void
+grow_block (S9wsInput *input)
+{
+  gsize capacity = input->block->capacity * 2;
+
+  input->block = g_realloc (input->block, sizeof (S9wsBlock) + capacity);
+  input->block->capacity = capacity;
+  input->window.data = input->block->data;
+}
+
+/* The unfinished message does not fit where it lies, or there is no room to speak of. */
+static void
+gain_room (S9wsInput *input,
+           guint64    missing)
+{
+  S9wsWindow *window = &input->window;
+
+  /* Moving costs what has arrived, once: only where that gains as much. */
+  if (window->begin >= window->end - window->begin || missing < window->begin)
+    move_to_front (window);
+  if (get_room (input) < MIN_ROOM && (missing == 0 || get_room (input) < missing))
+    grow_block (input);
+}
+
+gsize
+s9ws_input_make_room (S9wsInput *input,
+                      guint64    missing)
+{
+  S9wsWindow *window = &input->window;
+  gsize reserve, room;
+
+  if (G_UNLIKELY (block_is_shared (input->block)))
+    {
+      replace_block (input, MAX (get_capacity (input), (window->end - window->begin) * 2));
+    }
+  else if (window->begin == window->end)
+    {
+      if (G_UNLIKELY (input->block->capacity < get_capacity (input)))
+        replace_block (input, get_capacity (input));
+      window->begin = 0;
+      window->end = 0;
+    }
+
+  room = get_room (input);
+  if (G_UNLIKELY (room < missing || (missing == 0 && room < MIN_ROOM)))
+    {
+      gain_room (input, missing);
+      room = get_room (input);
+    }
+
+  /* Behind what is received now there is to be room for the rest of a message that it
+   * cuts in two, so that nothing has to be moved; and where there is no such room left, a
+   * message is received up to its end, so that the next begins at the front. */
+  reserve = MIN (input->large_size, room);
+  if (missing > 0 && (missing >= EXACT_MIN || room < missing + reserve + MIN_ROOM))
+    return MIN (room, missing);
+
+  return MIN (room - reserve >= MIN_ROOM ? room - reserve : room, READ_MAX);
+}
+
+void
+s9ws_input_expect_like (S9wsInput *input,
+                        gsize      size)
+{
+  if (size > MIN_ROOM && size > input->large_size)
+    input->large_size = size;
+}
+
+void
+s9ws_input_trim (S9wsInput *input)
+{
+  gint64 now;
+
+  if (G_LIKELY (input->block->capacity <= BLOCK_CAPACITY || input->window.begin != input->window.end))
+    return;
+
+  /* Not at once: where one large message came another may follow. */
+  now = g_get_monotonic_time ();
+  if (input->trim_time == 0)
+    {
+      input->trim_time = now + TRIM_DELAY;
+    }
+  else if (now >= input->trim_time)
+    {
+      input->large_size = 0;
+      input->trim_time = 0;
+      replace_block (input, BLOCK_CAPACITY);
+    }
+}
+
+void
+s9ws_input_keep_lent (S9wsInput *input)
+{
+  S9wsWindow *window = &input->window;
+  gsize terminated = input->terminated != NULL ? (gsize) (input->terminated - window->data) : window->end;
+  gsize begin = window->begin;
+  gsize end = window->end;
+
+  input->lent_block = s9ws_block_ref (input->block);
+  replace_block (input, MAX (get_capacity (input), (end - begin) * 2));
+  if (terminated >= begin && terminated < end)
+    window->data[terminated - begin] = input->terminated_byte;
+  input->terminated = NULL;
+}
+
+S9wsBlock *
+s9ws_input_share (S9wsInput *input)
+{
+  if (input->terminated != NULL)
+    s9ws_input_keep_lent (input);
+
+  return s9ws_block_ref (input->lent_block != NULL ? input->lent_block : input->block);
+}

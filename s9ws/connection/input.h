@@ -1,0 +1,83 @@
+/* input.h: bytes that have been received, and the messages that lie in them
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include <glib.h>
+
+#include "../framer/message.h"
+
+G_BEGIN_DECLS
+
+/* A block of received bytes.  Messages handed to others share it, so it is never
+ * written to again below the window once it has more than one owner. */
+typedef struct
+{
+  gatomicrefcount ref_count;
+  gsize capacity;
+  guint8 data[];
+} S9wsBlock;
+
+S9wsBlock *s9ws_block_ref   (S9wsBlock *block);
+void       s9ws_block_unref (S9wsBlock *block);
+
+typedef struct
+{
+  S9wsWindow window; /* into block */
+  S9wsBlock *block;
+  S9wsBlock *lent_block;  /* what a lent message lies in, if block is another by now */
+  guint8 *terminated;     /* the byte that a NUL behind a lent text stands on, or NULL */
+  guint8 terminated_byte; /* what was there */
+  gboolean is_lent;       /* a message has been handed out and not been taken back */
+  gsize large_size;       /* of the largest message that was worth making room for */
+  gint64 trim_time;       /* when an idle block that has grown is given back; 0: none */
+} S9wsInput;
+
+void s9ws_input_init  (S9wsInput *input);
+void s9ws_input_clear (S9wsInput *input);
+
+/* Makes room behind the window and returns how much is to be received at most.  @missing
+ * is what the frame at hand still lacks, as its header says. */
+gsize s9ws_input_make_room (S9wsInput *input,
+                            guint64    missing);
+
+/* A message of @size bytes has come whole: the next ones may be like it. */
+void s9ws_input_expect_like (S9wsInput *input,
+                             gsize      size);
+
+/* Called while nothing comes: gives back what has grown, after a while. */
+void s9ws_input_trim (S9wsInput *input);
+
+/* The lent message stays where it is, and what follows it moves. */
+void s9ws_input_keep_lent (S9wsInput *input);
+
+/* A reference to the block that the lent message lies in: it stays as it is, the NUL
+ * behind a text included, for as long as that is held. */
+S9wsBlock *s9ws_input_share (S9wsInput *input);
+
+/* Takes back what was lent. */
+static inline void
+s9ws_input_take_back (S9wsInput *input)
+{
+  if (input->terminated != NULL)
+    {
+      *input->terminated = input->terminated_byte;
+      input->terminated = NULL;
+    }
+
+  if (G_UNLIKELY (input->lent_block != NULL))
+    g_clear_pointer (&input->lent_block, s9ws_block_unref);
+}
+
+/* Puts a NUL behind a text that is to be lent. */
+static inline void
+s9ws_input_terminate (S9wsInput   *input,
+                      S9wsMessage *message)
+{
+  input->terminated = message->data + message->size;
+  input->terminated_byte = *input->terminated;
+  *input->terminated = '\0';
+}
+
+G_END_DECLS
