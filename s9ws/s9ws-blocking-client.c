@@ -47,15 +47,14 @@ wait_before (S9wsClient *client)
   S9wsConnection *connection = client->connection;
   S9wsTransport *transport = s9ws_connection_get_transport (connection);
   gint64 read_timeout = client->settings->read_timeout > 0 ? (gint64) client->settings->read_timeout : -1;
-  gint64 deadline = s9ws_connection_get_deadline (connection);
   gint64 bound;
 
   blocking->has_timed_out = FALSE;
-  transport->may_block = read_timeout < 0 && deadline == 0 && s9ws_connection_get_buffered (connection) == 0;
+  transport->may_block = read_timeout < 0 && s9ws_connection_may_block (connection);
   if (transport->may_block || s9ws_connection_has_pending (connection))
     return;
 
-  bound = s9ws_wait_bound (read_timeout, deadline);
+  bound = s9ws_wait_bound (read_timeout, s9ws_connection_get_deadline (connection));
   if (s9ws_wait (transport->fd, s9ws_connection_get_poll_events (connection), -1, bound) == 0)
     blocking->has_timed_out = bound == read_timeout;
 }

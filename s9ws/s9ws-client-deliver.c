@@ -6,6 +6,8 @@
 
 #include "s9ws-client-private.h"
 
+#include <string.h>
+
 #include "s9ws-event-private.h"
 
 enum
@@ -306,9 +308,16 @@ emit_text (S9wsClient *client,
            const char *text,
            gsize       size)
 {
-  g_autofree char *copy = s9ws_text_without_nul (text, size);
+  if (G_LIKELY (memchr (text, '\0', size) == NULL))
+    {
+      EMIT (client, signals[TEXT_MESSAGE], text);
+    }
+  else
+    {
+      g_autofree char *copy = s9ws_text_without_nul (text, size);
 
-  EMIT (client, signals[TEXT_MESSAGE], copy != NULL ? copy : text);
+      EMIT (client, signals[TEXT_MESSAGE], copy);
+    }
 }
 
 static guint

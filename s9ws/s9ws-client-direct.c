@@ -316,14 +316,9 @@ direct_run (S9wsClient    *client,
 /* Sending */
 
 static gboolean
-check_open (S9wsClient  *client,
-            GError     **error)
+fail_not_open (S9wsState   state,
+               GError    **error)
 {
-  S9wsState state = (S9wsState) g_atomic_int_get (&client->state);
-
-  if (G_LIKELY (state == S9WS_STATE_OPEN))
-    return TRUE;
-
   if (state < S9WS_STATE_OPEN)
     g_set_error_literal (error, S9WS_ERROR, S9WS_ERROR_NOT_OPEN,
                          _("The client is not open yet: nothing can be sent before open() has succeeded"));
@@ -340,14 +335,16 @@ direct_send (S9wsClient    *client,
              gsize          size,
              GError       **error)
 {
-  S9wsClientClass *klass = S9WS_CLIENT_GET_CLASS (client);
+  S9wsState state = (S9wsState) g_atomic_int_get (&client->state);
 
-  if (!check_open (client, error) ||
-      !s9ws_connection_send (client->connection, opcode, data, size, error))
+  if (G_UNLIKELY (state != S9WS_STATE_OPEN))
+    return fail_not_open (state, error);
+  if (!s9ws_connection_send (client->connection, opcode, data, size, error))
     return FALSE;
 
-  if (G_UNLIKELY (s9ws_connection_get_buffered (client->connection) > 0) && klass->finish_send != NULL)
-    klass->finish_send (client);
+  if (G_UNLIKELY (s9ws_connection_get_buffered (client->connection) > 0) &&
+      S9WS_CLIENT_GET_CLASS (client)->finish_send != NULL)
+    S9WS_CLIENT_GET_CLASS (client)->finish_send (client);
 
   return TRUE;
 }
@@ -358,8 +355,11 @@ direct_close (S9wsClient  *client,
               const char  *reason,
               GError     **error)
 {
-  if (!check_open (client, error) ||
-      !s9ws_connection_close (client->connection, code, reason, error))
+  S9wsState state = (S9wsState) g_atomic_int_get (&client->state);
+
+  if (state != S9WS_STATE_OPEN)
+    return fail_not_open (state, error);
+  if (!s9ws_connection_close (client->connection, code, reason, error))
     return FALSE;
 
   set_state (client, S9WS_STATE_CLOSING);

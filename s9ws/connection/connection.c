@@ -118,7 +118,7 @@ log_frame (S9wsConnection *connection,
 }
 
 /* Whether there may be more that the socket takes. */
-static gboolean
+G_NO_INLINE static gboolean
 on_written (S9wsConnection *connection,
             gssize          n)
 {
@@ -178,7 +178,7 @@ send_frame (S9wsConnection *connection,
     }
 }
 
-static gboolean
+G_NO_INLINE static gboolean
 check_phase (S9wsConnection  *connection,
              GError         **error)
 {
@@ -279,7 +279,7 @@ count_sent (S9wsConnection *connection,
     }
 }
 
-static gboolean
+G_NO_INLINE static gboolean
 send_of_any_kind (S9wsConnection  *connection,
                   S9wsOpcode       opcode,
                   const guint8    *data,
@@ -587,12 +587,14 @@ check_progress (S9wsConnection *connection)
     s9ws_connection_end (connection, 1006, NULL);
 }
 
-/* Whatever is not a short message alone. */
-static S9wsReceiveResult
+/* Whatever is not a short message alone.  Not inlined, like others here: the registers
+ * that it needs would have to be saved on the short way, too. */
+G_NO_INLINE static S9wsReceiveResult
 next_of_any_kind (S9wsConnection  *connection,
                   S9wsMessage     *message,
                   GError         **error)
 {
+  s9ws_input_take_back (&connection->input);
   connection->input.is_lent = FALSE;
   if (connection->phase == S9WS_PHASE_OPEN || connection->phase == S9WS_PHASE_CLOSING)
     {
@@ -622,24 +624,50 @@ next_of_any_kind (S9wsConnection  *connection,
   return S9WS_RECEIVE_AGAIN;
 }
 
+static inline S9wsReceiveResult
+lend_short (S9wsConnection *connection,
+            S9wsMessage    *message)
+{
+  s9ws_window_take_short (&connection->input.window, message);
+  connection->counters.messages_received++;
+  connection->counters.bytes_received += message->size;
+  connection->input.is_lent = TRUE;
+  return S9WS_RECEIVE_MESSAGE;
+}
+
+G_NO_INLINE static S9wsReceiveResult
+next_short_text (S9wsConnection  *connection,
+                 S9wsMessage     *message,
+                 GError         **error)
+{
+  if (G_UNLIKELY (!s9ws_utf8_is_valid (message->data, message->size)))
+    return next_of_any_kind (connection, message, error);
+
+  s9ws_input_terminate (&connection->input, message);
+  return lend_short (connection, message);
+}
+
 S9wsReceiveResult
 s9ws_connection_next (S9wsConnection  *connection,
                       S9wsMessage     *message,
                       GError         **error)
 {
-  s9ws_input_take_back (&connection->input);
+  S9wsInput *input = &connection->input;
 
-  /* What nearly all are. */
-  if (G_LIKELY ((connection->phase == S9WS_PHASE_OPEN || connection->phase == S9WS_PHASE_CLOSING) &&
-                !connection->logs_frames &&
-                s9ws_message_decoder_take_short (&connection->decoder, &connection->input.window, message)))
+  if (G_UNLIKELY ((connection->phase != S9WS_PHASE_OPEN && connection->phase != S9WS_PHASE_CLOSING) ||
+                  input->lent_block != NULL || connection->logs_frames))
+    return next_of_any_kind (connection, message, error);
+
+  s9ws_input_restore (input);
+  if (s9ws_message_decoder_peek_short (&connection->decoder, &input->window, message))
+    return message->opcode == S9WS_OPCODE_BINARY ? lend_short (connection, message)
+                                                 : next_short_text (connection, message, error);
+
+  /* As after nearly every read that brought one message. */
+  if (connection->phase == S9WS_PHASE_OPEN && input->window.begin == input->window.end)
     {
-      if (message->opcode == S9WS_OPCODE_TEXT)
-        s9ws_input_terminate (&connection->input, message);
-      connection->counters.messages_received++;
-      connection->counters.bytes_received += message->size;
-      connection->input.is_lent = TRUE;
-      return S9WS_RECEIVE_MESSAGE;
+      input->is_lent = FALSE;
+      return S9WS_RECEIVE_AGAIN;
     }
 
   return next_of_any_kind (connection, message, error);
@@ -674,6 +702,13 @@ on_again (S9wsConnection  *connection,
   return S9WS_RECEIVE_AGAIN;
 }
 
+/* Whether there is something to be done before reading. */
+static inline gboolean
+has_progress (S9wsConnection *connection)
+{
+  return s9ws_output_get_size (&connection->output) > 0 || connection->phase != S9WS_PHASE_OPEN;
+}
+
 S9wsReceiveResult
 s9ws_connection_progress (S9wsConnection  *connection,
                           GError         **error)
@@ -681,17 +716,33 @@ s9ws_connection_progress (S9wsConnection  *connection,
   s9ws_input_take_back (&connection->input);
   connection->input.is_lent = FALSE;
 
-  if (G_UNLIKELY (s9ws_output_get_size (&connection->output) > 0))
-    s9ws_connection_flush (connection);
+  if (!has_progress (connection))
+    return S9WS_RECEIVE_AGAIN;
 
-  if (G_UNLIKELY (connection->phase != S9WS_PHASE_OPEN))
-    {
-      check_progress (connection);
-      if (connection->phase == S9WS_PHASE_CLOSED)
-        return report_end (connection, error);
-    }
+  s9ws_connection_flush (connection);
+  check_progress (connection);
+  if (connection->phase == S9WS_PHASE_CLOSED)
+    return report_end (connection, error);
 
   return S9WS_RECEIVE_AGAIN;
+}
+
+/* Reading brought nothing. */
+G_NO_INLINE static S9wsReceiveResult
+on_nothing (S9wsConnection  *connection,
+            gssize           n,
+            GError          *read_error,
+            GError         **error)
+{
+  if (n == S9WS_TRANSPORT_AGAIN)
+    return on_again (connection, error);
+
+  if (n == 0)
+    on_eof (connection);
+  else
+    s9ws_connection_end (connection, 1006, read_error);
+
+  return report_end (connection, error);
 }
 
 S9wsReceiveResult
@@ -699,35 +750,29 @@ s9ws_connection_read (S9wsConnection  *connection,
                       GError         **error)
 {
   S9wsWindow *window = &connection->input.window;
-  GError *local_error = NULL;
+  GError *read_error = NULL;
   gsize room;
   gssize n;
 
-  if (s9ws_connection_progress (connection, error) == S9WS_RECEIVE_ENDED)
-    return S9WS_RECEIVE_ENDED;
-
-  /* What comes behind a close frame is ignored. */
-  if (G_UNLIKELY (connection->phase == S9WS_PHASE_FINISHING))
-    return S9WS_RECEIVE_AGAIN;
-
-  room = s9ws_input_make_room (&connection->input, s9ws_message_decoder_get_missing (&connection->decoder));
-  n = s9ws_transport_read (connection->transport, window->data + window->end, room, &local_error);
-  if (G_LIKELY (n > 0))
+  if (G_UNLIKELY (has_progress (connection)))
     {
-      window->end += (gsize) n;
-      connection->input.trim_time = 0;
-      return S9WS_RECEIVE_MESSAGE;
+      if (s9ws_connection_progress (connection, error) == S9WS_RECEIVE_ENDED)
+        return S9WS_RECEIVE_ENDED;
+      /* What comes behind a close frame is ignored. */
+      if (connection->phase == S9WS_PHASE_FINISHING)
+        return S9WS_RECEIVE_AGAIN;
     }
 
-  if (n == S9WS_TRANSPORT_AGAIN)
-    return on_again (connection, error);
+  s9ws_input_take_back (&connection->input);
+  connection->input.is_lent = FALSE;
+  room = s9ws_input_make_room (&connection->input, s9ws_message_decoder_get_missing (&connection->decoder));
+  n = s9ws_transport_read (connection->transport, window->data + window->end, room, &read_error);
+  if (G_UNLIKELY (n <= 0))
+    return on_nothing (connection, n, read_error, error);
 
-  if (n == 0)
-    on_eof (connection);
-  else
-    s9ws_connection_end (connection, 1006, local_error);
-
-  return report_end (connection, error);
+  window->end += (gsize) n;
+  connection->input.trim_time = 0;
+  return S9WS_RECEIVE_MESSAGE;
 }
 
 S9wsReceiveResult
@@ -841,6 +886,13 @@ s9ws_connection_get_poll_events (S9wsConnection *connection)
 
   /* After its close frame the peer has nothing more to say. */
   return connection->phase == S9WS_PHASE_FINISHING ? events : events | POLLIN;
+}
+
+gboolean
+s9ws_connection_may_block (S9wsConnection *connection)
+{
+  return connection->deadline == 0 && connection->input.trim_time == 0 &&
+         s9ws_output_get_size (&connection->output) == 0;
 }
 
 gint64

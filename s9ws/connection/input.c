@@ -127,8 +127,8 @@ gain_room (S9wsInput *input,
 }
 
 gsize
-s9ws_input_make_room (S9wsInput *input,
-                      guint64    missing)
+s9ws_input_make_room_anyway (S9wsInput *input,
+                             guint64    missing)
 {
   S9wsWindow *window = &input->window;
   gsize reserve, room;

@@ -37,10 +37,9 @@ typedef struct
 void s9ws_input_init  (S9wsInput *input);
 void s9ws_input_clear (S9wsInput *input);
 
-/* Makes room behind the window and returns how much is to be received at most.  @missing
- * is what the frame at hand still lacks, as its header says. */
-gsize s9ws_input_make_room (S9wsInput *input,
-                            guint64    missing);
+/* See s9ws_input_make_room (). */
+gsize s9ws_input_make_room_anyway (S9wsInput *input,
+                                   guint64    missing);
 
 /* A message of @size bytes has come whole: the next ones may be like it. */
 void s9ws_input_expect_like (S9wsInput *input,
@@ -56,16 +55,40 @@ void s9ws_input_keep_lent (S9wsInput *input);
  * behind a text included, for as long as that is held. */
 S9wsBlock *s9ws_input_share (S9wsInput *input);
 
-/* Takes back what was lent. */
+/* Makes room behind the window and returns how much is to be received at most.  @missing
+ * is what the frame at hand still lacks, as its header says. */
+static inline gsize
+s9ws_input_make_room (S9wsInput *input,
+                      guint64    missing)
+{
+  /* As long as messages are small, there is room once they have been decoded. */
+  if (G_LIKELY (input->window.begin == input->window.end && input->large_size == 0 &&
+                g_atomic_int_get (&input->block->ref_count) == 1))
+    {
+      input->window.begin = 0;
+      input->window.end = 0;
+      return input->block->capacity - 1;
+    }
+
+  return s9ws_input_make_room_anyway (input, missing);
+}
+
+/* Puts back the byte that a NUL stands on. */
 static inline void
-s9ws_input_take_back (S9wsInput *input)
+s9ws_input_restore (S9wsInput *input)
 {
   if (input->terminated != NULL)
     {
       *input->terminated = input->terminated_byte;
       input->terminated = NULL;
     }
+}
 
+/* Takes back what was lent. */
+static inline void
+s9ws_input_take_back (S9wsInput *input)
+{
+  s9ws_input_restore (input);
   if (G_UNLIKELY (input->lent_block != NULL))
     g_clear_pointer (&input->lent_block, s9ws_block_unref);
 }

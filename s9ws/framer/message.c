@@ -34,12 +34,6 @@ s9ws_message_decoder_get_violation (const S9wsMessageDecoder *decoder)
   return decoder->violation;
 }
 
-uint64_t
-s9ws_message_decoder_get_missing (const S9wsMessageDecoder *decoder)
-{
-  return decoder->in_frame ? decoder->frame_remaining : 0;
-}
-
 static S9wsMessageResult
 fail (S9wsMessageDecoder *decoder,
       S9wsViolation       violation)
@@ -258,8 +252,12 @@ s9ws_message_decoder_next (S9wsMessageDecoder *decoder,
                            S9wsWindow         *window,
                            S9wsMessage        *message)
 {
-  if (s9ws_message_decoder_take_short (decoder, window, message))
-    return S9WS_MESSAGE_READY;
+  if (s9ws_message_decoder_peek_short (decoder, window, message) &&
+      (message->opcode != S9WS_OPCODE_TEXT || s9ws_utf8_is_valid (message->data, message->size)))
+    {
+      s9ws_window_take_short (window, message);
+      return S9WS_MESSAGE_READY;
+    }
 
   if (decoder->violation != S9WS_VIOLATION_NONE)
     return S9WS_MESSAGE_VIOLATION;

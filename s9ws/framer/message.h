@@ -51,7 +51,7 @@ typedef struct
   S9wsRole role;
   S9wsViolation violation;
   uint8_t message_opcode; /* CONTINUATION: between messages */
-  uint8_t short_limit;    /* see s9ws_message_decoder_take_short () */
+  uint8_t short_limit;    /* see s9ws_message_decoder_peek_short () */
   uint8_t short_max;
   bool in_frame;          /* a data frame's payload has not come whole */
   bool is_final;
@@ -73,11 +73,13 @@ S9wsMessageResult s9ws_message_decoder_next (S9wsMessageDecoder *decoder,
                                              S9wsMessage        *message);
 
 /* The same for nothing but what nearly all frames are: short, and a whole message to a
- * client.  FALSE says nothing: s9ws_message_decoder_next () is to be asked. */
+ * client.  Its text has not been validated, and it is not taken out of the window yet: see
+ * s9ws_window_take_short ().  FALSE says nothing: s9ws_message_decoder_next () is to be
+ * asked. */
 static inline bool
-s9ws_message_decoder_take_short (S9wsMessageDecoder *decoder,
-                                 S9wsWindow         *window,
-                                 S9wsMessage        *message)
+s9ws_message_decoder_peek_short (const S9wsMessageDecoder *decoder,
+                                 const S9wsWindow         *window,
+                                 S9wsMessage              *message)
 {
   uint8_t *data = window->data + window->begin;
   size_t available = window->end - window->begin;
@@ -86,25 +88,32 @@ s9ws_message_decoder_take_short (S9wsMessageDecoder *decoder,
   if (available < 2)
     return false;
 
-  /* Of a client that is between messages and in none of the limits' way, 126; else 0, or
-   * one more than the limit: one comparison for all of that. */
+  /* The limit is 126 for a client that is between messages, or less where less is allowed,
+   * and else 0: one comparison for all of that.  0x81 is a final text frame, 0x82 a final
+   * binary one. */
   size = data[1];
   if (size >= decoder->short_limit || size > available - 2 || (uint8_t) (data[0] - 0x81) > 1)
-    return false;
-
-  /* 0x81 is a final text, 0x82 a final binary frame. */
-  if (data[0] == 0x81 && !s9ws_utf8_is_valid (data + 2, size))
     return false;
 
   message->opcode = data[0] & 0x0f;
   message->data = data + 2;
   message->size = size;
-  window->begin += 2 + size;
   return true;
+}
+
+static inline void
+s9ws_window_take_short (S9wsWindow        *window,
+                        const S9wsMessage *message)
+{
+  window->begin += 2 + message->size;
 }
 
 S9wsViolation s9ws_message_decoder_get_violation (const S9wsMessageDecoder *decoder);
 
 /* After INCOMPLETE: how many payload bytes of an unfinished data frame are still
  * to come, as its header says; 0 if that is not known. */
-uint64_t s9ws_message_decoder_get_missing (const S9wsMessageDecoder *decoder);
+static inline uint64_t
+s9ws_message_decoder_get_missing (const S9wsMessageDecoder *decoder)
+{
+  return decoder->in_frame ? decoder->frame_remaining : 0;
+}
