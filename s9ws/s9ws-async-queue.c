@@ -12,9 +12,10 @@
 struct _S9wsAsyncQueue
 {
   gatomicrefcount ref_count;
-  GAsyncQueue *queue; /* of S9wsEvent; its lock also guards the next two */
+  GAsyncQueue *queue; /* of S9wsEvent; its lock also guards the next three */
   gboolean has_ended; /* QUIT has been taken off */
   GSource *source;    /* or NULL */
+  GMainContext *context; /* the source's: it cannot be asked once it is destroyed */
   int is_signalled;   /* atomic: the source has been told, and has not looked yet */
   S9wsQueueBudget *budget;
 };
@@ -89,18 +90,12 @@ s9ws_async_queue_get_queue (S9wsAsyncQueue *queue)
   return queue->queue;
 }
 
+/* Once a batch: a source that has been told need not be told again. */
 static void
-wake_source (S9wsAsyncQueue *queue,
-             GSource        *source)
+wake_context (S9wsAsyncQueue *queue,
+              GMainContext   *context)
 {
-  GMainContext *context;
-
-  /* Once a batch: a source that has been told need not be told again. */
-  if (!g_atomic_int_compare_and_exchange (&queue->is_signalled, FALSE, TRUE))
-    return;
-
-  context = g_source_get_context (source);
-  if (context != NULL)
+  if (g_atomic_int_compare_and_exchange (&queue->is_signalled, FALSE, TRUE))
     g_main_context_wakeup (context);
 }
 
@@ -108,7 +103,7 @@ void
 s9ws_async_queue_push (S9wsAsyncQueue *queue,
                        GPtrArray      *events)
 {
-  g_autoptr (GSource) source = NULL;
+  g_autoptr (GMainContext) context = NULL;
 
   if (events->len == 0)
     return;
@@ -119,13 +114,13 @@ s9ws_async_queue_push (S9wsAsyncQueue *queue,
   g_async_queue_lock (queue->queue);
   for (guint i = 0; i < events->len; i++)
     g_async_queue_push_unlocked (queue->queue, events->pdata[i]);
-  if (queue->source != NULL)
-    source = g_source_ref (queue->source);
+  if (queue->context != NULL)
+    context = g_main_context_ref (queue->context);
   g_async_queue_unlock (queue->queue);
 
   g_ptr_array_set_size (events, 0);
-  if (source != NULL)
-    wake_source (queue, source);
+  if (context != NULL)
+    wake_context (queue, context);
 }
 
 /* With the lock held: what an item popped stands for. */
@@ -249,29 +244,36 @@ s9ws_async_queue_attach (S9wsAsyncQueue *queue,
   queue_source->callback = callback;
   g_weak_ref_init (&queue_source->object, object);
 
+  if (context == NULL)
+    context = g_main_context_default ();
+
   s9ws_async_queue_detach (queue);
   g_source_attach (source, context);
 
   g_async_queue_lock (queue->queue);
   queue->source = source;
+  queue->context = g_main_context_ref (context);
   g_async_queue_unlock (queue->queue);
 
   /* For what has been queued before. */
-  wake_source (queue, source);
+  wake_context (queue, context);
 }
 
 void
 s9ws_async_queue_detach (S9wsAsyncQueue *queue)
 {
   GSource *source;
+  GMainContext *context;
 
   g_async_queue_lock (queue->queue);
   source = g_steal_pointer (&queue->source);
+  context = g_steal_pointer (&queue->context);
   g_async_queue_unlock (queue->queue);
 
   if (source != NULL)
     {
       g_source_destroy (source);
       g_source_unref (source);
+      g_main_context_unref (context);
     }
 }
