@@ -46,17 +46,17 @@ wait_before (S9wsClient *client)
   S9wsBlockingClient *blocking = S9WS_BLOCKING_CLIENT (client);
   S9wsConnection *connection = client->connection;
   S9wsTransport *transport = s9ws_connection_get_transport (connection);
-  gint64 read_timeout = client->settings->read_timeout > 0 ? (gint64) client->settings->read_timeout : -1;
+  guint64 read_timeout = client->settings->read_timeout;
   gint64 bound;
 
   blocking->has_timed_out = FALSE;
-  transport->may_block = read_timeout < 0 && s9ws_connection_may_block (connection);
+  transport->may_block = read_timeout == 0 && s9ws_connection_may_block (connection);
   if (transport->may_block || s9ws_connection_has_pending (connection))
     return;
 
-  bound = s9ws_wait_bound (read_timeout, s9ws_connection_get_deadline (connection));
+  bound = s9ws_wait_bound (read_timeout > 0 ? (gint64) read_timeout : -1, s9ws_connection_get_deadline (connection));
   if (s9ws_wait (transport->fd, s9ws_connection_get_poll_events (connection), -1, bound) == 0)
-    blocking->has_timed_out = bound == read_timeout;
+    blocking->has_timed_out = bound == (gint64) read_timeout;
 }
 
 static void

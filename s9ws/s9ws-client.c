@@ -589,25 +589,26 @@ s9ws_client_run (S9wsClient    *client,
 
 /* Public API: sending */
 
+static GType last_client_type; /* atomic */
+
+G_NO_INLINE static gboolean
+is_new_client (S9wsClient *client)
+{
+  if (!S9WS_IS_CLIENT (client))
+    return FALSE;
+
+  g_atomic_pointer_set (&last_client_type, G_TYPE_FROM_INSTANCE (client));
+  return TRUE;
+}
+
 /* S9WS_IS_CLIENT () has to look a derived type up each time: not for the type that was
  * found to be one last. */
 static inline gboolean
 is_client (S9wsClient *client)
 {
-  static GType last; /* atomic */
-  GType type;
-
-  if (G_UNLIKELY (client == NULL || ((GTypeInstance *) client)->g_class == NULL))
-    return FALSE;
-
-  type = G_TYPE_FROM_INSTANCE (client);
-  if (G_LIKELY (type == (GType) g_atomic_pointer_get (&last)))
-    return TRUE;
-  if (!S9WS_IS_CLIENT (client))
-    return FALSE;
-
-  g_atomic_pointer_set (&last, type);
-  return TRUE;
+  return G_LIKELY (client != NULL && ((GTypeInstance *) client)->g_class != NULL &&
+                   G_TYPE_FROM_INSTANCE (client) == (GType) g_atomic_pointer_get (&last_client_type)) ||
+         is_new_client (client);
 }
 
 /**

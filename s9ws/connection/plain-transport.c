@@ -45,6 +45,16 @@ transmit (int         fd,
 #endif
 }
 
+G_NO_INLINE static gssize
+fail_reading (GError **error)
+{
+  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
+    return S9WS_TRANSPORT_AGAIN;
+
+  g_set_error (error, S9WS_ERROR, S9WS_ERROR_IO, _("Reading from the server failed: %s"), g_strerror (errno));
+  return S9WS_TRANSPORT_FAILED;
+}
+
 static gssize
 plain_read (S9wsTransport  *transport,
             void           *buffer,
@@ -53,19 +63,19 @@ plain_read (S9wsTransport  *transport,
 {
   gssize n;
 
-  do
-    {
-      transport->n_reads++;
-      n = receive (transport->fd, buffer, size, transport->may_block ? 0 : MSG_DONTWAIT);
-    }
-  while (G_UNLIKELY (n < 0 && errno == EINTR));
+  transport->n_reads++;
+  n = receive (transport->fd, buffer, size, transport->may_block ? 0 : MSG_DONTWAIT);
 
-  if (G_LIKELY (n >= 0))
-    return n;
-  if (errno == EAGAIN || errno == EWOULDBLOCK)
+  return G_LIKELY (n >= 0) ? n : fail_reading (error);
+}
+
+G_NO_INLINE static gssize
+fail_writing (GError **error)
+{
+  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
     return S9WS_TRANSPORT_AGAIN;
 
-  g_set_error (error, S9WS_ERROR, S9WS_ERROR_IO, _("Reading from the server failed: %s"), g_strerror (errno));
+  g_set_error (error, S9WS_ERROR, S9WS_ERROR_IO, _("Writing to the server failed: %s"), g_strerror (errno));
   return S9WS_TRANSPORT_FAILED;
 }
 
@@ -77,20 +87,10 @@ plain_write (S9wsTransport  *transport,
 {
   gssize n;
 
-  do
-    {
-      transport->n_writes++;
-      n = transmit (transport->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-    }
-  while (G_UNLIKELY (n < 0 && errno == EINTR));
+  transport->n_writes++;
+  n = transmit (transport->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
 
-  if (G_LIKELY (n >= 0))
-    return n;
-  if (errno == EAGAIN || errno == EWOULDBLOCK)
-    return S9WS_TRANSPORT_AGAIN;
-
-  g_set_error (error, S9WS_ERROR, S9WS_ERROR_IO, _("Writing to the server failed: %s"), g_strerror (errno));
-  return S9WS_TRANSPORT_FAILED;
+  return G_LIKELY (n >= 0) ? n : fail_writing (error);
 }
 
 static gboolean

@@ -13,7 +13,7 @@ G_BEGIN_DECLS
 typedef struct _S9wsTransport S9wsTransport;
 
 /* What read and write answer instead of a size. */
-#define S9WS_TRANSPORT_AGAIN (-1)  /* the socket would block */
+#define S9WS_TRANSPORT_AGAIN (-1)  /* the socket would block, or a signal came */
 #define S9WS_TRANSPORT_FAILED (-2) /* error is set */
 
 typedef enum

@@ -101,7 +101,8 @@ copy_sse2 (uint8_t       *target,
     _mm_storeu_si128 ((__m128i *) target,
                       _mm_xor_si128 (_mm_loadu_si128 ((const __m128i *) source), wide));
 
-  copy_tail (target, source, size, word);
+  if (size > 0)
+    copy_tail (target, source, size, word);
 }
 
 /* The same with 32 bytes. */
