@@ -53,13 +53,14 @@ add_plain_signal (S9wsClientClass *klass,
   return add_signal (klass, name, g_cclosure_marshal_VOID__VOID, g_cclosure_marshal_VOID__VOIDv, G_TYPE_NONE);
 }
 
+/* Not of static scope: a handler may keep what it is given, and GJS takes no reference
+ * on what is. */
 static guint
 add_boxed_signal (S9wsClientClass *klass,
                   const char      *name,
                   GType            type)
 {
-  return add_signal (klass, name, g_cclosure_marshal_VOID__BOXED, g_cclosure_marshal_VOID__BOXEDv,
-                     type | G_SIGNAL_TYPE_STATIC_SCOPE);
+  return add_signal (klass, name, g_cclosure_marshal_VOID__BOXED, g_cclosure_marshal_VOID__BOXEDv, type);
 }
 
 void
