@@ -22,7 +22,7 @@ BYTES = bytes(range(256))
 SECOND = 1000000  # µs
 TIMEOUT = 20  # s
 
-# Threads that GLib makes for the first connection and keeps.
+# GLib makes threads for the first connection, and keeps them.
 S9ws.BlockingClient(uri=PLAIN_URI).open()
 
 
@@ -74,7 +74,7 @@ class TestMainLoop(TestCase):
         recorder = Recorder(client, quit=loop.quit,
                             activated=lambda client: client.send_text('!close 1000 end'))
         client.open_async(None, on_open, 'data')
-        self.assertEqual(client.props.state, S9ws.State.CONNECTING)
+        self.assertNotEqual(client.props.state, S9ws.State.NEW)
         self.assertTrue(client.send_text('sent before it is open'))
         loop.run()
         self.assertEqual(results, [True])
@@ -145,7 +145,7 @@ class TestMainLoop(TestCase):
         loop.run()
         GLib.source_remove(timer)
         self.assertEqual(recorder.values('text-message'), [str(i) for i in range(N_MESSAGES)])
-        self.assertGreater(len([n for n in turns if 1 < n < N_MESSAGES]), 1)
+        self.assertTrue([n for n in turns if 1 < n < N_MESSAGES])
 
     @each_uri
     def test_thread_default_context(self, client):
