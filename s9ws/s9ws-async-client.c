@@ -119,7 +119,8 @@ s9ws_async_client_open (S9wsClient   *client,
   if (s9ws_async_thread_is_started (thread) && s9ws_async_thread_get_state (thread) == S9WS_STATE_CONNECTING)
     {
       chain = s9ws_client_chain_cancellable (client, cancellable);
-      is_open = s9ws_async_thread_wait_open (thread, error);
+      is_open = !g_cancellable_set_error_if_cancelled (cancellable, error) &&
+                s9ws_async_thread_wait_open (thread, error);
       g_cancellable_disconnect (cancellable, chain);
       return is_open;
     }
@@ -135,7 +136,6 @@ s9ws_async_client_open (S9wsClient   *client,
 
 typedef struct
 {
-  S9wsClient *client;
   GCancellable *cancellable;
   gulong chain;
 } Chain;
@@ -144,8 +144,25 @@ static void
 chain_free (Chain *chain)
 {
   g_cancellable_disconnect (chain->cancellable, chain->chain);
-  g_clear_object (&chain->cancellable);
+  g_object_unref (chain->cancellable);
   g_free (chain);
+}
+
+/* For as long as @task lives. */
+static void
+chain_cancellable (S9wsClient   *client,
+                   GCancellable *cancellable,
+                   GTask        *task)
+{
+  Chain *chain;
+
+  if (cancellable == NULL)
+    return;
+
+  chain = g_new0 (Chain, 1);
+  chain->cancellable = g_object_ref (cancellable);
+  g_task_set_task_data (task, chain, (GDestroyNotify) chain_free);
+  chain->chain = s9ws_client_chain_cancellable (client, cancellable);
 }
 
 static void
@@ -165,21 +182,22 @@ s9ws_async_client_open_async (S9wsClient   *client,
       (state == S9WS_STATE_CONNECTING && !s9ws_async_thread_is_started (thread)))
     {
       s9ws_client_set_state_error (state, &error);
-    }
-  else if (ensure_started (async, &error))
-    {
-      Chain *chain = g_new0 (Chain, 1);
-
-      g_task_set_check_cancellable (task, FALSE);
-      chain->cancellable = cancellable != NULL ? g_object_ref (cancellable) : NULL;
-      g_task_set_task_data (task, chain, (GDestroyNotify) chain_free);
-      chain->chain = s9ws_client_chain_cancellable (client, cancellable);
-      s9ws_async_thread_add_task (thread, task);
+      g_task_return_error (task, error);
+      g_object_unref (task);
       return;
     }
 
-  g_task_return_error (task, error);
-  g_object_unref (task);
+  /* Before there is a thread, which may have opened the connection by the next line. */
+  g_task_set_check_cancellable (task, FALSE);
+  chain_cancellable (client, cancellable, task);
+  if (!ensure_started (async, &error) || g_cancellable_set_error_if_cancelled (cancellable, &error))
+    {
+      g_task_return_error (task, error);
+      g_object_unref (task);
+      return;
+    }
+
+  s9ws_async_thread_add_task (thread, task);
 }
 
 static gboolean
