@@ -54,13 +54,13 @@ add_plain_signal (S9wsClientClass *klass,
 }
 
 /* Not of static scope: a handler may keep what it is given, and GJS takes no reference
- * on what is. */
+ * on what is.  C handlers are lent it as it is, without the copy that BOXEDv would make. */
 static guint
 add_boxed_signal (S9wsClientClass *klass,
                   const char      *name,
                   GType            type)
 {
-  return add_signal (klass, name, g_cclosure_marshal_VOID__BOXED, g_cclosure_marshal_VOID__BOXEDv, type);
+  return add_signal (klass, name, g_cclosure_marshal_VOID__BOXED, g_cclosure_marshal_VOID__POINTERv, type);
 }
 
 void
