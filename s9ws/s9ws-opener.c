@@ -15,10 +15,10 @@
 #include "s9ws-tls-context-private.h"
 
 static S9wsTransport *
-create_transport (const S9wsEndpoint *endpoint,
-                  const S9wsSettings *settings,
-                  GCancellable       *quit,
-                  GError            **error)
+create_transport (const S9wsEndpoint  *endpoint,
+                  const S9wsSettings  *settings,
+                  GCancellable        *quit,
+                  GError             **error)
 {
   S9wsTlsSettings *tls_settings = NULL;
   S9wsTransport *transport;
@@ -45,9 +45,9 @@ create_transport (const S9wsEndpoint *endpoint,
 }
 
 static gboolean
-do_handshakes (S9wsConnection *connection,
-               GCancellable   *quit,
-               GError        **error)
+do_handshakes (S9wsConnection  *connection,
+               GCancellable    *quit,
+               GError         **error)
 {
   int fd = s9ws_connection_get_transport (connection)->fd;
   int quit_fd = g_cancellable_get_fd (quit);
@@ -67,11 +67,11 @@ do_handshakes (S9wsConnection *connection,
 }
 
 gboolean
-s9ws_open_connection (const char         *uri,
-                      const S9wsSettings *settings,
-                      GCancellable       *quit,
-                      S9wsConnection    **connection,
-                      GError            **error)
+s9ws_open_connection (const char          *uri,
+                      const S9wsSettings  *settings,
+                      GCancellable        *quit,
+                      S9wsConnection     **connection,
+                      GError             **error)
 {
   g_autoptr (S9wsEndpoint) endpoint = NULL;
   S9wsTransport *transport;

@@ -479,7 +479,18 @@ s9ws_options_class_init (S9wsOptionsClass *klass)
    *
    * Who knows which proxy to use, or %NULL for the system's.
    *
-   * Without effect in this version: it is always the system's.
+   * It is asked for a proxy to `http://` for a `ws` URI and to `https://` for a `wss`
+   * one, on the thread that opens. Proxies may be `http://` ones, which are asked to
+   * CONNECT for both (RFC 9110, section 9.3.6), and `socks5://`, `socks4a://` or
+   * `socks4://` ones; a user's name and password in the proxy's URI are sent to it,
+   * to a `http://` proxy as Basic credentials. A proxy that is itself reached by TLS
+   * (`https://`) fails with %S9WS_ERROR_CONNECT, and so does one that refuses; the
+   * message names the proxy, without the password. `direct://` means none.
+   *
+   * [class@Gio.SimpleProxyResolver] is a resolver for a proxy that the program knows.
+   * The system's is [func@Gio.ProxyResolver.get_default]; with glib-networking it
+   * follows the desktop's settings or the variables `http_proxy`, `https_proxy` and
+   * `no_proxy` of the environment.
    *
    * Since: 0.1
    */
@@ -597,6 +608,7 @@ copy (S9wsOptions *options)
   settings->dial.timeout = options->connect_timeout;
   settings->dial.nodelay = options->nodelay;
   settings->dial.ttl = options->ttl;
+  g_set_object (&settings->dial.proxy_resolver, options->proxy_resolver);
   settings->wait_strategy = options->wait_strategy;
   settings->spin_wait_duration = options->spin_wait_duration;
   settings->read_timeout = options->read_timeout;
@@ -624,6 +636,7 @@ s9ws_settings_free (S9wsSettings *settings)
 {
   g_strfreev (settings->connection.protocols);
   g_ptr_array_unref (settings->connection.headers);
+  g_clear_object (&settings->dial.proxy_resolver);
   g_clear_object (&settings->tls_context);
   g_free (settings);
 }

@@ -19,7 +19,8 @@ build=${BUILD_DIR:-_build-tests}
 packages="gcc clang llvm libclang-rt-dev meson ninja-build pkg-config gettext valgrind
   libglib2.0-dev libgirepository1.0-dev gobject-introspection libgnutls28-dev zlib1g-dev
   gnutls-bin python3-gi gjs valac glib-networking
-  python3-websockets nodejs node-ws libsoup-3.0-dev libwebsockets-dev"
+  python3-websockets nodejs node-ws libsoup-3.0-dev libwebsockets-dev
+  tinyproxy-bin squid dante-server microsocks openssl"
 
 . tests/install.sh
 install_packages $packages || exit 1

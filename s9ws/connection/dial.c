@@ -22,6 +22,8 @@ typedef struct
   GCancellable *cancellable; /* what ends the attempt: the user's, or the timeout */
   GSocketConnection *connection;
   GError *error;
+  GProxyAddress *proxy;    /* the one that the attempt got furthest with, or NULL */
+  GSocketClientEvent step; /* how far */
   gboolean is_done;
   gboolean has_timed_out;
 } Attempt;
@@ -57,10 +59,43 @@ on_cancelled (GCancellable *cancellable,
   return G_SOURCE_REMOVE;
 }
 
+static gboolean
+is_tls_proxy (GProxyAddress *proxy)
+{
+  return g_ascii_strcasecmp (g_proxy_address_get_protocol (proxy), "https") == 0;
+}
+
+/* GIO's errors do not say which proxy they are about.  Of several attempts it reports the
+ * one that got furthest, as this does. */
 static void
-add_source (Attempt    *attempt,
-            GSource    *source,
-            GSourceFunc callback)
+on_event (GSocketClient      *client,
+          GSocketClientEvent  event,
+          GSocketConnectable *connectable,
+          GIOStream          *stream,
+          Attempt            *attempt)
+{
+  g_autoptr (GSocketAddress) address = NULL;
+
+  if (event < G_SOCKET_CLIENT_CONNECTING || event > G_SOCKET_CLIENT_PROXY_NEGOTIATING || event < attempt->step ||
+      !G_IS_SOCKET_CONNECTION (stream))
+    return;
+
+  attempt->step = event;
+  address = g_socket_connection_get_remote_address (G_SOCKET_CONNECTION (stream), NULL);
+  g_clear_object (&attempt->proxy);
+  if (!G_IS_PROXY_ADDRESS (address))
+    return;
+
+  attempt->proxy = G_PROXY_ADDRESS (g_steal_pointer (&address));
+  /* What TLS of GIO's would lie in between cannot be taken over: nothing is said to it. */
+  if (is_tls_proxy (attempt->proxy))
+    g_cancellable_cancel (attempt->cancellable);
+}
+
+static void
+add_source (Attempt     *attempt,
+            GSource     *source,
+            GSourceFunc  callback)
 {
   g_source_set_callback (source, callback, attempt, NULL);
   g_source_attach (source, attempt->context);
@@ -92,6 +127,8 @@ connect_on_own_context (const S9wsEndpoint    *endpoint,
   attempt->cancellable = g_cancellable_new ();
   g_main_context_push_thread_default (attempt->context);
 
+  g_socket_client_set_proxy_resolver (client, options->proxy_resolver);
+  g_signal_connect (client, "event", G_CALLBACK (on_event), attempt);
   if (options->timeout > 0)
     add_source (attempt, g_timeout_source_new (options->timeout), on_timeout);
   if (cancellable != NULL)
@@ -101,18 +138,56 @@ connect_on_own_context (const S9wsEndpoint    *endpoint,
   g_socket_client_connect_async (client, connectable, attempt->cancellable, on_connected, attempt);
   while (!attempt->is_done)
     g_main_context_iteration (attempt->context, TRUE);
+  /* Attempts that lost the race are told so here. */
+  g_signal_handlers_disconnect_by_data (client, attempt);
+  while (g_main_context_iteration (attempt->context, FALSE))
+    continue;
 
   g_main_context_pop_thread_default (attempt->context);
   g_object_unref (attempt->cancellable);
   g_main_context_unref (attempt->context);
 }
 
+/* GIO knows no code for it, and tinyproxy answers a wrong password with 401. */
+static gboolean
+has_refused_credentials (const GError *error)
+{
+  return g_error_matches (error, G_IO_ERROR, G_IO_ERROR_PROXY_AUTH_FAILED) ||
+         (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_PROXY_FAILED) && g_str_has_suffix (error->message, " 401"));
+}
+
 static void
-explain (const S9wsEndpoint    *endpoint,
-         const S9wsDialOptions *options,
-         GCancellable          *cancellable,
-         Attempt               *attempt,
-         GError               **error)
+explain_proxy (const S9wsEndpoint  *endpoint,
+               GProxyAddress       *proxy,
+               const GError        *cause,
+               GError             **error)
+{
+  g_autofree char *name = s9ws_redact_uri (g_proxy_address_get_uri (proxy));
+
+  if (is_tls_proxy (proxy))
+    g_set_error (error, S9WS_ERROR, S9WS_ERROR_CONNECT,
+                 _("The proxy %s is reached by TLS, which is not supported; expected an HTTP or SOCKS proxy"), name);
+  else if (has_refused_credentials (cause))
+    g_set_error (error, S9WS_ERROR, S9WS_ERROR_CONNECT,
+                 _("The proxy %s refused the user name and the password that its URI has"), name);
+  else if (g_error_matches (cause, G_IO_ERROR, G_IO_ERROR_PROXY_NEED_AUTH))
+    g_set_error (error, S9WS_ERROR, S9WS_ERROR_CONNECT,
+                 _("The proxy %s asks for a user name and a password, and its URI has none"), name);
+  else if (g_error_matches (cause, G_IO_ERROR, G_IO_ERROR_PROXY_NOT_ALLOWED))
+    g_set_error (error, S9WS_ERROR, S9WS_ERROR_CONNECT,
+                 _("The proxy %s does not allow connections to %s, port %u"), name, endpoint->host, endpoint->port);
+  else
+    g_set_error (error, S9WS_ERROR, S9WS_ERROR_CONNECT,
+                 _("Connecting to %s, port %u, by way of the proxy %s failed: %s"),
+                 endpoint->host, endpoint->port, name, cause->message);
+}
+
+static void
+explain (const S9wsEndpoint     *endpoint,
+         const S9wsDialOptions  *options,
+         GCancellable           *cancellable,
+         Attempt                *attempt,
+         GError                **error)
 {
   if (g_cancellable_set_error_if_cancelled (cancellable, error))
     return;
@@ -121,6 +196,8 @@ explain (const S9wsEndpoint    *endpoint,
     g_set_error (error, S9WS_ERROR, S9WS_ERROR_TIMED_OUT,
                  _("Connecting to %s, port %u, took longer than the connect-timeout of %u ms"),
                  endpoint->host, endpoint->port, options->timeout);
+  else if (attempt->proxy != NULL)
+    explain_proxy (endpoint, attempt->proxy, attempt->error, error);
   else
     g_set_error (error, S9WS_ERROR, S9WS_ERROR_CONNECT, _("Connecting to %s, port %u, failed: %s"),
                  endpoint->host, endpoint->port, attempt->error->message);
@@ -128,23 +205,10 @@ explain (const S9wsEndpoint    *endpoint,
 
 /* The descriptor behind the connection, ours from now on. */
 static int
-take_descriptor (GSocketConnection *connection,
-                 GError           **error)
+take_descriptor (GSocketConnection  *connection,
+                 GError            **error)
 {
   int fd;
-
-  /* Behind a proxy that is itself spoken to in TLS there is more than a socket. */
-  if (G_IS_TCP_WRAPPER_CONNECTION (connection))
-    {
-      GIOStream *base = g_tcp_wrapper_connection_get_base_io_stream (G_TCP_WRAPPER_CONNECTION (connection));
-
-      if (!G_IS_SOCKET_CONNECTION (base))
-        {
-          g_set_error_literal (error, S9WS_ERROR, S9WS_ERROR_CONNECT,
-                               _("The proxy is reached by TLS, which is not supported; expected an HTTP or SOCKS proxy"));
-          return -1;
-        }
-    }
 
   fd = fcntl (g_socket_get_fd (g_socket_connection_get_socket (connection)), F_DUPFD_CLOEXEC, 3);
   if (fd < 0 || fcntl (fd, F_SETFL, fcntl (fd, F_GETFL) & ~O_NONBLOCK) < 0)
@@ -177,9 +241,9 @@ set_ttl (int   fd,
 }
 
 static gboolean
-set_up (int                    fd,
-        const S9wsDialOptions *options,
-        GError               **error)
+set_up (int                     fd,
+        const S9wsDialOptions  *options,
+        GError                **error)
 {
   int nodelay = options->nodelay;
   const char *name = NULL;
@@ -198,10 +262,10 @@ set_up (int                    fd,
 }
 
 int
-s9ws_dial (const S9wsEndpoint    *endpoint,
-           const S9wsDialOptions *options,
-           GCancellable          *cancellable,
-           GError               **error)
+s9ws_dial (const S9wsEndpoint     *endpoint,
+           const S9wsDialOptions  *options,
+           GCancellable           *cancellable,
+           GError                **error)
 {
   Attempt attempt = { 0 };
   int fd;
@@ -214,9 +278,11 @@ s9ws_dial (const S9wsEndpoint    *endpoint,
     {
       explain (endpoint, options, cancellable, &attempt, error);
       g_clear_error (&attempt.error);
+      g_clear_object (&attempt.proxy);
       return -1;
     }
 
+  g_clear_object (&attempt.proxy);
   fd = take_descriptor (attempt.connection, error);
   g_object_unref (attempt.connection);
   if (fd >= 0 && !set_up (fd, options, error))

@@ -14,7 +14,8 @@ typedef struct
 {
   guint timeout; /* ms, 0: none */
   gboolean nodelay;
-  guint ttl; /* 0: the system's */
+  guint ttl;                      /* 0: the system's */
+  GProxyResolver *proxy_resolver; /* owned; NULL: the system's */
 } S9wsDialOptions;
 
 /* Connects (proxies, SOCKS and Happy Eyeballs by GSocketClient, run on a main

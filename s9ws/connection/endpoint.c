@@ -13,9 +13,8 @@
 
 #define URI_FLAGS (G_URI_FLAGS_HAS_PASSWORD | G_URI_FLAGS_ENCODED)
 
-/* The URI for messages: without what is secret. */
-static char *
-redact (const char *uri)
+char *
+s9ws_redact_uri (const char *uri)
 {
   const char *authority = strstr (uri, "://");
   g_autofree char *escaped = NULL;
@@ -36,12 +35,12 @@ redact (const char *uri)
 
 G_GNUC_PRINTF (3, 4)
 static gboolean
-refuse (const char *uri,
-        GError    **error,
-        const char *format,
+refuse (const char  *uri,
+        GError     **error,
+        const char  *format,
         ...)
 {
-  g_autofree char *redacted = redact (uri);
+  g_autofree char *redacted = s9ws_redact_uri (uri);
   g_autofree char *rule = NULL;
   va_list args;
 
@@ -55,9 +54,9 @@ refuse (const char *uri,
 }
 
 static gboolean
-read_scheme (S9wsEndpoint *endpoint,
-             const char   *uri,
-             GError      **error)
+read_scheme (S9wsEndpoint  *endpoint,
+             const char    *uri,
+             GError       **error)
 {
   g_autofree char *scheme = g_uri_parse_scheme (uri);
 
@@ -72,10 +71,10 @@ read_scheme (S9wsEndpoint *endpoint,
 }
 
 static gboolean
-read_port (S9wsEndpoint *endpoint,
-           const char   *uri,
-           int           port,
-           GError      **error)
+read_port (S9wsEndpoint  *endpoint,
+           const char    *uri,
+           int            port,
+           GError       **error)
 {
   if (port == 0 || port > G_MAXUINT16)
     return refuse (uri, error, _("its port is %d; expected 1 to 65535"), port);
@@ -87,10 +86,10 @@ read_port (S9wsEndpoint *endpoint,
 }
 
 static gboolean
-read_host (S9wsEndpoint *endpoint,
-           const char   *uri,
-           const char   *host,
-           GError      **error)
+read_host (S9wsEndpoint  *endpoint,
+           const char    *uri,
+           const char    *host,
+           GError       **error)
 {
   g_autofree char *decoded = host != NULL ? g_uri_unescape_string (host, NULL) : NULL;
   guint16 default_port = endpoint->is_secure ? 443 : 80;
@@ -127,11 +126,11 @@ read_host (S9wsEndpoint *endpoint,
 
 /* RFC 7617, from the percent-decoded userinfo: any bytes, but no colon in the name. */
 static gboolean
-read_credentials (S9wsEndpoint *endpoint,
-                  const char   *uri,
-                  const char   *user,
-                  const char   *password,
-                  GError      **error)
+read_credentials (S9wsEndpoint  *endpoint,
+                  const char    *uri,
+                  const char    *user,
+                  const char    *password,
+                  GError       **error)
 {
   g_autoptr (GBytes) user_bytes = NULL;
   g_autoptr (GBytes) password_bytes = NULL;
@@ -182,8 +181,8 @@ make_target (const char *path,
 }
 
 S9wsEndpoint *
-s9ws_endpoint_parse (const char *uri,
-                     GError    **error)
+s9ws_endpoint_parse (const char  *uri,
+                     GError     **error)
 {
   g_autoptr (S9wsEndpoint) endpoint = g_new0 (S9wsEndpoint, 1);
   g_autofree char *user = NULL;

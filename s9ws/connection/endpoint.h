@@ -22,6 +22,9 @@ S9wsEndpoint *s9ws_endpoint_parse (const char    *uri,
                                    GError       **error);
 void          s9ws_endpoint_free  (S9wsEndpoint  *endpoint);
 
+/* A URI for messages: without what is secret. */
+char *s9ws_redact_uri (const char *uri);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (S9wsEndpoint, s9ws_endpoint_free)
 
 G_END_DECLS
