@@ -1,7 +1,8 @@
 /* fuzz-decoder.c: frames from anybody, whole and in pieces
  *
  * The first byte of the input says which role and limits, the second how it is cut up;
- * the rest is what the peer sends.  Cut up or not, the messages must be the same.
+ * the rest is what the peer sends.  Cut up or not, the messages must be the same; and
+ * whatever vector code makes of these bytes, the scalar reference must make of them, too.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -9,11 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mask.h"
 #include "message.h"
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
 #define MAX_INPUT 4096
+#define MAX_KERNELS 8
 
 /* What came out: opcode, close code, size and payload of each message, then the end. */
 typedef struct
@@ -91,6 +94,59 @@ decode (const uint8_t *data,
   free (buffer);
 }
 
+static void
+check_utf8 (const uint8_t *data,
+            size_t         size,
+            size_t         step)
+{
+  S9wsUtf8Kernel kernels[MAX_KERNELS];
+  size_t n = s9ws_utf8_get_kernels (kernels, MAX_KERNELS);
+  bool expected = kernels[0].is_valid (data, size);
+  bool is_valid = true;
+  S9wsUtf8 utf8 = { 0 };
+
+  for (size_t i = 1; i < n; i++)
+    if (kernels[i].is_valid (data, size) != expected)
+      {
+        fprintf (stderr, "UTF-8: %s is not as %s\n", kernels[i].name, kernels[0].name);
+        abort ();
+      }
+
+  for (size_t i = 0; i < size && is_valid; i += step)
+    is_valid = s9ws_utf8_feed (&utf8, data + i, step < size - i ? step : size - i);
+  if ((is_valid && s9ws_utf8_is_complete (&utf8)) != expected)
+    {
+      fprintf (stderr, "UTF-8: in pieces of %zu bytes it is not the same\n", step);
+      abort ();
+    }
+}
+
+/* The input's begin is the mask. */
+static void
+check_mask (const uint8_t *data,
+            size_t         size,
+            size_t         offset)
+{
+  S9wsMaskKernel kernels[MAX_KERNELS];
+  size_t n = s9ws_mask_get_kernels (kernels, MAX_KERNELS);
+  uint8_t *expected = malloc (size);
+  uint8_t *target = malloc (size);
+
+  kernels[0].copy (expected, data, size, data, offset);
+  for (size_t i = 1; i < n; i++)
+    {
+      memset (target, 0, size);
+      kernels[i].copy (target, data, size, data, offset);
+      if (memcmp (target, expected, size) != 0)
+        {
+          fprintf (stderr, "mask: %s is not as %s\n", kernels[i].name, kernels[0].name);
+          abort ();
+        }
+    }
+  free (expected);
+  free (target);
+}
+
 int
 LLVMFuzzerTestOneInput (const uint8_t *data,
                         size_t         size)
@@ -109,6 +165,10 @@ LLVMFuzzerTestOneInput (const uint8_t *data,
       fprintf (stderr, "in pieces of %zu bytes something else comes out\n", step);
       abort ();
     }
+
+  check_utf8 (data + 2, size - 2, step);
+  if (size >= 6)
+    check_mask (data + 2, size - 2, step);
 
   return 0;
 }
