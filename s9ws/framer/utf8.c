@@ -165,7 +165,7 @@ is_valid_ssse3 (const uint8_t *data,
 {
   __m128i before = _mm_setzero_si128 ();
   __m128i errors = _mm_setzero_si128 ();
-  uint8_t last[32] = { 0 };
+  uint8_t last[16] = { 0 };
   size_t i = 0;
 
   for (; size - i >= 16; i += 16)
@@ -176,15 +176,9 @@ is_valid_ssse3 (const uint8_t *data,
       before = input;
     }
 
-  /* The rest, and zeros behind it: a character that is cut off meets one. */
+  /* The rest, at most 15 bytes, and zeros behind it: a character that is cut off meets one. */
   memcpy (last, data + i, size - i);
-  for (size_t j = 0; j < 32; j += 16)
-    {
-      __m128i input = _mm_loadu_si128 ((const __m128i *) (last + j));
-
-      errors = _mm_or_si128 (errors, check_ssse3 (input, before));
-      before = input;
-    }
+  errors = _mm_or_si128 (errors, check_ssse3 (_mm_loadu_si128 ((const __m128i *) last), before));
 
   return _mm_movemask_epi8 (_mm_cmpeq_epi8 (errors, _mm_setzero_si128 ())) == 0xffff;
 }
@@ -222,7 +216,7 @@ is_valid_avx2 (const uint8_t *data,
 {
   __m256i before = _mm256_setzero_si256 ();
   __m256i errors = _mm256_setzero_si256 ();
-  uint8_t last[64] = { 0 };
+  uint8_t last[32] = { 0 };
   size_t i = 0;
 
   while (size - i >= 32)
@@ -251,13 +245,7 @@ is_valid_avx2 (const uint8_t *data,
     }
 
   memcpy (last, data + i, size - i);
-  for (size_t j = 0; j < 64; j += 32)
-    {
-      __m256i input = _mm256_loadu_si256 ((const __m256i *) (last + j));
-
-      errors = _mm256_or_si256 (errors, check_avx2 (input, before));
-      before = input;
-    }
+  errors = _mm256_or_si256 (errors, check_avx2 (_mm256_loadu_si256 ((const __m256i *) last), before));
 
   return _mm256_testz_si256 (errors, errors);
 }
