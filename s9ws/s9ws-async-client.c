@@ -85,8 +85,8 @@ attach (S9wsAsyncClient *client,
 
 /* Starts the thread if there is none: @error as for start (). */
 static gboolean
-ensure_started (S9wsAsyncClient *client,
-                GError         **error)
+ensure_started (S9wsAsyncClient  *client,
+                GError          **error)
 {
   S9wsClient *base = S9WS_CLIENT (client);
   S9wsAsyncThread *thread = client->thread;
@@ -108,9 +108,9 @@ ensure_started (S9wsAsyncClient *client,
 }
 
 static gboolean
-s9ws_async_client_open (S9wsClient   *client,
-                        GCancellable *cancellable,
-                        GError      **error)
+s9ws_async_client_open (S9wsClient    *client,
+                        GCancellable  *cancellable,
+                        GError       **error)
 {
   S9wsAsyncThread *thread = get_thread (client);
   gboolean is_open;
@@ -200,14 +200,58 @@ s9ws_async_client_open_async (S9wsClient   *client,
   s9ws_async_thread_add_task (thread, task);
 }
 
+/* What is left of the time that run_for () or receive () was given. */
+static gint64
+get_rest (S9wsClient *client)
+{
+  return client->run_until != 0 ? MAX (client->run_until - g_get_monotonic_time (), 0) : -1;
+}
+
+/* Until QUIT, or until the time is up. */
+static void
+deliver_all (S9wsAsyncClient  *async,
+             GError          **error)
+{
+  S9wsClient *client = S9WS_CLIENT (async);
+  GError *end_error = NULL;
+  gboolean is_time_up = FALSE;
+
+  while (!is_time_up)
+    {
+      g_autoptr (S9wsEvent) event = s9ws_async_queue_pop (get_queue (async), get_rest (client));
+
+      if (event == NULL)
+        break;
+
+      if (s9ws_event_get_kind (event) == S9WS_EVENT_KIND_ERROR && end_error == NULL)
+        end_error = g_error_copy (s9ws_event_get_error (event));
+      deliver (G_OBJECT (client), event);
+      if (s9ws_event_get_kind (event) == S9WS_EVENT_KIND_QUIT)
+        break;
+
+      /* What belongs to the end came with the error, and is not parted from it. */
+      is_time_up = end_error == NULL && get_rest (client) == 0;
+    }
+
+  if (end_error != NULL)
+    g_propagate_error (error, end_error);
+  else if (!s9ws_async_queue_has_ended (get_queue (async)))
+    s9ws_client_set_time_up_error (error);
+}
+
 static gboolean
-s9ws_async_client_run (S9wsClient   *client,
-                       GCancellable *cancellable,
-                       GError      **error)
+s9ws_async_client_run (S9wsClient    *client,
+                       GCancellable  *cancellable,
+                       GError       **error)
 {
   S9wsAsyncClient *async = S9WS_ASYNC_CLIENT (client);
   GError *start_error = NULL;
-  gboolean has_quit = FALSE;
+
+  if (s9ws_async_queue_has_ended (get_queue (async)))
+    {
+      s9ws_client_set_state_error (S9WS_STATE_CLOSED, error);
+      return FALSE;
+    }
 
   /* Where opening failed, the events of that are in the queue. */
   if (!ensure_started (async, &start_error))
@@ -223,37 +267,50 @@ s9ws_async_client_run (S9wsClient   *client,
       return FALSE;
     }
 
-  while (!has_quit)
-    {
-      g_autoptr (S9wsEvent) event = s9ws_async_queue_pop (get_queue (async), -1);
-
-      if (event == NULL)
-        break;
-
-      if (s9ws_event_get_kind (event) == S9WS_EVENT_KIND_ERROR && error != NULL && *error == NULL)
-        *error = g_error_copy (s9ws_event_get_error (event));
-      has_quit = s9ws_event_get_kind (event) == S9WS_EVENT_KIND_QUIT;
-      deliver (G_OBJECT (client), event);
-    }
-
+  deliver_all (async, error);
   return error == NULL || *error == NULL;
 }
 
+static S9wsEvent *
+s9ws_async_client_receive (S9wsClient  *client,
+                           GError     **error)
+{
+  S9wsAsyncClient *async = S9WS_ASYNC_CLIENT (client);
+  S9wsAsyncQueue *queue = get_queue (async);
+  GError *start_error = NULL;
+  S9wsEvent *event;
+
+  /* Where opening failed, the events of that are in the queue. */
+  if (!ensure_started (async, &start_error) &&
+      s9ws_async_thread_get_state (async->thread) != S9WS_STATE_CLOSED)
+    {
+      g_propagate_error (error, start_error);
+      return NULL;
+    }
+
+  g_clear_error (&start_error);
+  event = s9ws_async_queue_pop (queue, get_rest (client));
+  if (event == NULL && !s9ws_async_queue_has_ended (queue))
+    s9ws_client_set_time_up_error (error);
+
+  return event;
+}
+
 static gboolean
-s9ws_async_client_send (S9wsClient   *client,
-                        S9wsOpcode    opcode,
-                        const guint8 *data,
-                        gsize         size,
-                        GError      **error)
+s9ws_async_client_send (S9wsClient    *client,
+                        S9wsOpcode     opcode,
+                        const guint8  *data,
+                        gsize          size,
+                        GError       **error)
 {
   return s9ws_async_thread_send (get_thread (client), opcode, data, size, error);
 }
 
 static gboolean
-s9ws_async_client_close (S9wsClient *client,
-                         guint       code,
-                         const char *reason,
-                         GError    **error)
+s9ws_async_client_close (S9wsClient  *client,
+                         guint        code,
+                         const char  *reason,
+                         GError     **error)
 {
   return s9ws_async_thread_close (get_thread (client), code, reason, error);
 }
@@ -320,6 +377,7 @@ s9ws_async_client_class_init (S9wsAsyncClientClass *klass)
   client_class->open = s9ws_async_client_open;
   client_class->open_async = s9ws_async_client_open_async;
   client_class->run = s9ws_async_client_run;
+  client_class->receive = s9ws_async_client_receive;
   client_class->send = s9ws_async_client_send;
   client_class->close = s9ws_async_client_close;
   client_class->wake = s9ws_async_client_wake;
@@ -375,8 +433,8 @@ s9ws_async_client_new (const char  *uri,
  * Since: 0.1
  */
 gboolean
-s9ws_async_client_start (S9wsAsyncClient *client,
-                         GError         **error)
+s9ws_async_client_start (S9wsAsyncClient  *client,
+                         GError          **error)
 {
   g_return_val_if_fail (S9WS_IS_ASYNC_CLIENT (client), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
@@ -508,6 +566,30 @@ s9ws_async_client_pop_events (S9wsAsyncClient *client,
     }
 
   return events.head;
+}
+
+/**
+ * s9ws_async_client_get_event_fd:
+ * @client: a client
+ *
+ * Gets a descriptor that can be read from, as `poll()` and its kin see it, while there
+ * are events to take off, and for good once %S9WS_EVENT_KIND_QUIT has been taken off.
+ *
+ * It is for main loops other than GLib's: when it is readable, take events off by
+ * [method@S9ws.AsyncClient.try_pop_event] or [method@S9ws.AsyncClient.pop_events]. It
+ * must be neither read from nor written to nor closed, and lives as long as the client.
+ * May be called from any thread.
+ *
+ * Returns: the descriptor, or -1 if there can be no more
+ *
+ * Since: 0.1
+ */
+int
+s9ws_async_client_get_event_fd (S9wsAsyncClient *client)
+{
+  g_return_val_if_fail (S9WS_IS_ASYNC_CLIENT (client), -1);
+
+  return s9ws_async_queue_get_event_fd (get_queue (client));
 }
 
 /**

@@ -44,6 +44,8 @@ GList       *s9ws_async_client_pop_events        (S9wsAsyncClient  *client,
                                                   guint             max,
                                                   gint64            timeout_us);
 S9WS_AVAILABLE_IN_0_1
+int          s9ws_async_client_get_event_fd      (S9wsAsyncClient  *client);
+S9WS_AVAILABLE_IN_0_1
 GAsyncQueue *s9ws_async_client_get_queue         (S9wsAsyncClient  *client);
 S9WS_AVAILABLE_IN_0_1
 void         s9ws_async_client_join              (S9wsAsyncClient  *client);

@@ -6,17 +6,24 @@
 
 #include "s9ws-async-queue.h"
 
-#define EVENTS_PER_DISPATCH 256               /* then others of the context have a turn ... */
-#define TIME_PER_DISPATCH (4 * 1000)          /* ... and after this long, in µs */
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <unistd.h>
+
+#define EVENTS_PER_DISPATCH 256      /* then others of the context have a turn ... */
+#define TIME_PER_DISPATCH (4 * 1000) /* ... and after this long, in µs */
 
 struct _S9wsAsyncQueue
 {
   gatomicrefcount ref_count;
-  GAsyncQueue *queue; /* of S9wsEvent; its lock also guards the next three */
-  gboolean has_ended; /* QUIT has been taken off */
-  GSource *source;    /* or NULL */
+  GAsyncQueue *queue;    /* of S9wsEvent; its lock also guards the next five */
+  gboolean has_ended;    /* QUIT has been taken off */
+  int event_fds[2];      /* of a pipe, or -1 as long as nobody has asked for it */
+  gboolean is_readable;  /* there is a byte in it */
+  GSource *source;       /* or NULL */
   GMainContext *context; /* the source's: it cannot be asked once it is destroyed */
-  int is_signalled;   /* atomic: the source has been told, and has not looked yet */
+  int is_signalled;      /* atomic: the source has been told, and has not looked yet */
   S9wsQueueBudget *budget;
 };
 
@@ -39,6 +46,7 @@ s9ws_async_queue_new (void)
   g_atomic_ref_count_init (&queue->ref_count);
   queue->queue = g_async_queue_new ();
   queue->budget = s9ws_queue_budget_new ();
+  queue->event_fds[0] = queue->event_fds[1] = -1;
   return queue;
 }
 
@@ -68,6 +76,9 @@ s9ws_async_queue_unref (S9wsAsyncQueue *queue)
   s9ws_async_queue_clear (queue);
   g_async_queue_unref (queue->queue);
   s9ws_queue_budget_unref (queue->budget);
+  for (gsize i = 0; i < G_N_ELEMENTS (queue->event_fds); i++)
+    if (queue->event_fds[i] >= 0)
+      close (queue->event_fds[i]);
   g_free (queue);
 }
 
@@ -88,6 +99,50 @@ GAsyncQueue *
 s9ws_async_queue_get_queue (S9wsAsyncQueue *queue)
 {
   return queue->queue;
+}
+
+gboolean
+s9ws_async_queue_has_ended (S9wsAsyncQueue *queue)
+{
+  gboolean has_ended;
+
+  g_async_queue_lock (queue->queue);
+  has_ended = queue->has_ended;
+  g_async_queue_unlock (queue->queue);
+
+  return has_ended;
+}
+
+/* With the lock held: readable while there are events, with a system call only where
+ * that changes. */
+static void
+update_event_fd (S9wsAsyncQueue *queue)
+{
+  gboolean is_readable = queue->has_ended || g_async_queue_length_unlocked (queue->queue) > 0;
+  char byte = 0;
+  gssize n;
+
+  if (G_LIKELY (queue->event_fds[0] < 0) || is_readable == queue->is_readable)
+    return;
+
+  queue->is_readable = is_readable;
+  do
+    n = is_readable ? write (queue->event_fds[1], &byte, 1) : read (queue->event_fds[0], &byte, 1);
+  while (n < 0 && errno == EINTR);
+}
+
+int
+s9ws_async_queue_get_event_fd (S9wsAsyncQueue *queue)
+{
+  int fd;
+
+  g_async_queue_lock (queue->queue);
+  if (queue->event_fds[0] < 0 && g_unix_open_pipe (queue->event_fds, FD_CLOEXEC, NULL))
+    update_event_fd (queue);
+  fd = queue->event_fds[0];
+  g_async_queue_unlock (queue->queue);
+
+  return fd;
 }
 
 /* Once a batch: a source that has been told need not be told again. */
@@ -114,6 +169,7 @@ s9ws_async_queue_push (S9wsAsyncQueue *queue,
   g_async_queue_lock (queue->queue);
   for (guint i = 0; i < events->len; i++)
     g_async_queue_push_unlocked (queue->queue, events->pdata[i]);
+  update_event_fd (queue);
   if (queue->context != NULL)
     context = g_main_context_ref (queue->context);
   g_async_queue_unlock (queue->queue);
@@ -154,7 +210,10 @@ s9ws_async_queue_pop (S9wsAsyncQueue *queue,
     item = timeout < 0 ? g_async_queue_pop_unlocked (queue->queue)
                        : g_async_queue_timeout_pop_unlocked (queue->queue, (guint64) timeout);
   if (item != NULL)
-    event = take_item (queue, item);
+    {
+      event = take_item (queue, item);
+      update_event_fd (queue);
+    }
   g_async_queue_unlock (queue->queue);
 
   if (event != NULL)
@@ -181,9 +240,9 @@ source_check (GSource *source)
 }
 
 static gboolean
-source_dispatch (GSource    *source,
-                 GSourceFunc callback,
-                 gpointer    user_data)
+source_dispatch (GSource     *source,
+                 GSourceFunc  callback,
+                 gpointer     user_data)
 {
   QueueSource *queue_source = (QueueSource *) source;
   S9wsAsyncQueue *queue = queue_source->queue;

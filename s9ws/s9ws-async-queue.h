@@ -26,8 +26,11 @@ void s9ws_async_queue_push (S9wsAsyncQueue *queue,
                             GPtrArray      *events);
 
 /* Any thread.  @timeout in µs, -1: no bound.  NULL once QUIT has been taken off. */
-S9wsEvent *s9ws_async_queue_pop (S9wsAsyncQueue *queue,
-                                 gint64          timeout);
+S9wsEvent *s9ws_async_queue_pop       (S9wsAsyncQueue *queue,
+                                       gint64          timeout);
+gboolean   s9ws_async_queue_has_ended (S9wsAsyncQueue *queue);
+/* Readable while there are events, and after the end; -1 if there can be no more. */
+int s9ws_async_queue_get_event_fd (S9wsAsyncQueue *queue);
 /* Throws away what is queued. */
 void s9ws_async_queue_clear (S9wsAsyncQueue *queue);
 

@@ -47,16 +47,16 @@ wait_before (S9wsClient *client)
   S9wsConnection *connection = client->connection;
   S9wsTransport *transport = s9ws_connection_get_transport (connection);
   guint64 read_timeout = client->settings->read_timeout;
-  gint64 bound;
+  gint64 timer = s9ws_connection_get_deadline (connection);
 
   blocking->has_timed_out = FALSE;
-  transport->may_block = read_timeout == 0 && s9ws_connection_may_block (connection);
+  transport->may_block = read_timeout == 0 && client->run_until == 0 && s9ws_connection_may_block (connection);
   if (transport->may_block || s9ws_connection_has_pending (connection))
     return;
 
-  bound = s9ws_wait_bound (read_timeout > 0 ? (gint64) read_timeout : -1, s9ws_connection_get_deadline (connection));
-  if (s9ws_wait (transport->fd, s9ws_connection_get_poll_events (connection), -1, bound) == 0)
-    blocking->has_timed_out = bound == (gint64) read_timeout;
+  if (s9ws_client_wait (client, s9ws_connection_get_poll_events (connection),
+                        read_timeout > 0 ? (gint64) read_timeout : -1))
+    blocking->has_timed_out = read_timeout > 0 && (timer == 0 || g_get_monotonic_time () < timer);
 }
 
 static void

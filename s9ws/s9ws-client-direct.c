@@ -9,6 +9,8 @@
 #include <glib/gi18n-lib.h>
 #include <sys/socket.h>
 
+#include "connection/waiting.h"
+#include "s9ws-event-private.h"
 #include "s9ws-opener.h"
 
 static void
@@ -205,6 +207,14 @@ direct_open_async (S9wsClient   *client,
 
 /* Running */
 
+static void
+note_closing (S9wsClient *client)
+{
+  if (G_UNLIKELY (s9ws_connection_get_phase (client->connection) >= S9WS_PHASE_CLOSING) &&
+      g_atomic_int_get (&client->state) == S9WS_STATE_OPEN)
+    set_state (client, S9WS_STATE_CLOSING);
+}
+
 static S9wsTurn
 drain (S9wsClient  *client,
        GError     **error)
@@ -220,14 +230,11 @@ drain (S9wsClient  *client,
         return S9WS_TURN_ENDED;
     }
 
-  if (G_UNLIKELY (s9ws_connection_get_phase (connection) >= S9WS_PHASE_CLOSING) &&
-      g_atomic_int_get (&client->state) == S9WS_STATE_OPEN)
-    set_state (client, S9WS_STATE_CLOSING);
-
+  note_closing (client);
   return result == S9WS_RECEIVE_ENDED ? S9WS_TURN_ENDED : S9WS_TURN_RECEIVED;
 }
 
-/* One turn of the loop: poll, read, and all that the read brought. */
+/* One turn of the loop but for what it brings: poll, and read. */
 static S9wsTurn
 take_turn (S9wsClient  *client,
            GError     **error)
@@ -244,7 +251,7 @@ take_turn (S9wsClient  *client,
   switch (s9ws_connection_read (client->connection, error))
     {
     case S9WS_RECEIVE_MESSAGE:
-      return drain (client, error);
+      return S9WS_TURN_RECEIVED;
     case S9WS_RECEIVE_AGAIN:
       return S9WS_TURN_IDLE;
     case S9WS_RECEIVE_ENDED:
@@ -253,30 +260,75 @@ take_turn (S9wsClient  *client,
     }
 }
 
-static void
+static inline void
+conclude_turn (S9wsClient *client,
+               S9wsTurn    turn)
+{
+  if (turn == S9WS_TURN_IDLE)
+    S9WS_CLIENT_GET_CLASS (client)->wait_after (client, client->has_received);
+  else
+    client->wait_until = 0;
+  client->has_received = turn == S9WS_TURN_RECEIVED;
+}
+
+gboolean
+s9ws_client_is_time_up (S9wsClient *client)
+{
+  return G_UNLIKELY (client->run_until != 0) && g_get_monotonic_time () >= client->run_until;
+}
+
+gboolean
+s9ws_client_wait (S9wsClient *client,
+                  short       events,
+                  gint64      timeout)
+{
+  int fd = s9ws_connection_get_transport (client->connection)->fd;
+  gint64 deadline = s9ws_connection_get_deadline (client->connection);
+
+  if (G_LIKELY (client->run_until == 0))
+    return s9ws_wait (fd, events, -1, s9ws_wait_bound (timeout, deadline)) == 0;
+
+  if (timeout >= 0 && client->wait_until == 0)
+    client->wait_until = g_get_monotonic_time () + timeout;
+  if (client->wait_until != 0 && (deadline == 0 || client->wait_until < deadline))
+    deadline = client->wait_until;
+
+  if (s9ws_wait (fd, events, -1, s9ws_wait_bound (s9ws_wait_bound (-1, client->run_until), deadline)) != 0 ||
+      deadline == 0 || g_get_monotonic_time () < deadline)
+    return FALSE;
+
+  client->wait_until = 0;
+  return TRUE;
+}
+
+/* Until the connection has ended, or the time is up. */
+static S9wsTurn
 loop (S9wsClient  *client,
       GError     **error)
 {
-  S9wsClientClass *klass = S9WS_CLIENT_GET_CLASS (client);
-  S9wsTurn turn = S9WS_TURN_RECEIVED;
-  gboolean is_first = TRUE;
+  S9wsTurn turn;
 
-  if (!s9ws_client_is_quitting (client))
+  if (!client->is_activated && !s9ws_client_is_quitting (client))
     s9ws_client_deliver_activated (client);
+  client->is_activated = TRUE;
 
-  /* What came right behind the answer to the upgrade. */
+  /* What came right behind the answer to the upgrade, or has been left. */
   if (s9ws_client_is_quitting (client) || drain (client, error) == S9WS_TURN_ENDED)
-    return;
+    return S9WS_TURN_ENDED;
 
-  while ((turn = take_turn (client, error)) != S9WS_TURN_ENDED)
+  do
     {
-      if (G_UNLIKELY (s9ws_client_is_quitting (client)))
-        break;
+      turn = take_turn (client, error);
+      if (turn == S9WS_TURN_RECEIVED)
+        turn = drain (client, error);
+      if (turn == S9WS_TURN_ENDED || G_UNLIKELY (s9ws_client_is_quitting (client)))
+        return S9WS_TURN_ENDED;
 
-      if (turn == S9WS_TURN_IDLE)
-        klass->wait_after (client, is_first);
-      is_first = turn == S9WS_TURN_RECEIVED;
+      conclude_turn (client, turn);
     }
+  while (!s9ws_client_is_time_up (client));
+
+  return turn;
 }
 
 static gboolean
@@ -299,11 +351,17 @@ direct_run (S9wsClient    *client,
     }
 
   s9ws_client_begin_delivery (client);
-  loop (client, &local_error);
-  /* Reading fails when it is interrupted, which is not an error. */
-  if (s9ws_client_is_quitting (client))
-    g_clear_error (&local_error);
-  finish (client, local_error);
+  if (loop (client, &local_error) == S9WS_TURN_ENDED)
+    {
+      /* Reading fails when it is interrupted, which is not an error. */
+      if (s9ws_client_is_quitting (client))
+        g_clear_error (&local_error);
+      finish (client, local_error);
+    }
+  else
+    {
+      s9ws_client_set_time_up_error (&local_error);
+    }
   s9ws_client_end_delivery (client);
 
   if (local_error == NULL)
@@ -311,6 +369,102 @@ direct_run (S9wsClient    *client,
 
   g_propagate_error (error, local_error);
   return FALSE;
+}
+
+/* Receiving */
+
+/* The end as events, the first of which is returned.  Takes @error over; @has_opened
+ * says whether there was a connection. */
+static S9wsEvent *
+keep_end (S9wsClient *client,
+          gboolean    has_opened,
+          GError     *error)
+{
+  gboolean is_forced = s9ws_client_is_quitting (client);
+
+  hang_up (client);
+  set_state (client, S9WS_STATE_CLOSED);
+
+  if (error != NULL && !is_forced)
+    g_queue_push_tail (&client->ends, s9ws_event_new_error (error));
+  if (has_opened && !is_forced)
+    g_queue_push_tail (&client->ends, s9ws_event_new_closed (s9ws_connection_get_close_code (client->connection),
+                                                             s9ws_connection_get_close_reason (client->connection)));
+  g_queue_push_tail (&client->ends, s9ws_event_new (S9WS_EVENT_KIND_QUIT));
+  g_clear_error (&error);
+
+  return g_queue_pop_head (&client->ends);
+}
+
+static S9wsEvent *
+receive_message (S9wsClient  *client,
+                 GError     **error)
+{
+  gboolean has_turned = FALSE;
+  GError *end_error = NULL;
+  S9wsMessage message;
+
+  while (!s9ws_client_is_quitting (client))
+    {
+      S9wsReceiveResult result = s9ws_connection_next (client->connection, &message, &end_error);
+      S9wsTurn turn;
+
+      if (result == S9WS_RECEIVE_MESSAGE)
+        return s9ws_event_new_message (client->connection, &message);
+
+      note_closing (client);
+      if (result == S9WS_RECEIVE_ENDED)
+        break;
+
+      if (has_turned && s9ws_client_is_time_up (client))
+        {
+          s9ws_client_set_time_up_error (error);
+          return NULL;
+        }
+
+      turn = take_turn (client, &end_error);
+      if (turn == S9WS_TURN_ENDED)
+        break;
+
+      conclude_turn (client, turn);
+      has_turned = TRUE;
+    }
+
+  return keep_end (client, TRUE, end_error);
+}
+
+static S9wsEvent *
+direct_receive (S9wsClient  *client,
+                GError     **error)
+{
+  S9wsState state = (S9wsState) g_atomic_int_get (&client->state);
+  GError *open_error = NULL;
+  S9wsEvent *event;
+
+  if (state == S9WS_STATE_CLOSED)
+    return g_queue_pop_head (&client->ends);
+
+  if (state < S9WS_STATE_OPEN)
+    {
+      if (!begin_open (client, error))
+        return NULL;
+
+      s9ws_client_notify_state (client);
+      if (!open_connection (client, &open_error))
+        return keep_end (client, FALSE, open_error);
+      set_state (client, S9WS_STATE_OPEN);
+    }
+
+  if (!client->is_activated)
+    {
+      client->is_activated = TRUE;
+      return s9ws_event_new (S9WS_EVENT_KIND_ACTIVATED);
+    }
+
+  s9ws_client_begin_delivery (client);
+  event = receive_message (client, error);
+  s9ws_client_end_delivery (client);
+  return event;
 }
 
 /* Sending */
@@ -423,6 +577,7 @@ s9ws_client_class_use_direct (S9wsClientClass *klass)
   klass->open = direct_open;
   klass->open_async = direct_open_async;
   klass->run = direct_run;
+  klass->receive = direct_receive;
   klass->send = direct_send;
   klass->close = direct_close;
   klass->wake = direct_wake;

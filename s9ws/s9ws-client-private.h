@@ -38,11 +38,16 @@ struct _S9wsClient
   int is_quitting;      /* atomic; set by force_quit (), which then cancels this: */
   GCancellable *quit;   /* thread-safe */
   GSocket *socket;      /* the caller's thread's; made when first asked for */
+  gint64 run_until;     /* the running thread's: monotonic µs; 0: until the end */
 
   /* The caller-thread clients' only, and the running thread's, but for the lock and
    * what it guards. */
   S9wsSettings *settings;
   S9wsConnection *connection;
+  gboolean is_activated; /* that has been told */
+  gboolean has_received; /* the last turn has, or there was none */
+  gint64 wait_until;     /* when the wait that run_until cut short is over; 0: none was */
+  GQueue ends;           /* of S9wsEvent: what receive () has still to tell of the end */
   GMutex wake_lock;
   int wake_fd;          /* guarded by wake_lock; -1 unless the connection is open */
 };
@@ -57,9 +62,12 @@ struct _S9wsClientClass
   void (*open_async) (S9wsClient   *client,
                       GCancellable *cancellable,
                       GTask        *task);
+  /* Until run_until, too. */
   gboolean (*run) (S9wsClient   *client,
                    GCancellable *cancellable,
                    GError      **error);
+  S9wsEvent *(*receive) (S9wsClient *client,
+                         GError    **error);
   gboolean (*send) (S9wsClient   *client,
                     S9wsOpcode    opcode,
                     const guint8 *data,
@@ -117,17 +125,25 @@ void s9ws_client_deliver_event  (S9wsClient     *client,
 void s9ws_client_begin_delivery (S9wsClient *client);
 void s9ws_client_end_delivery   (S9wsClient *client);
 
-void s9ws_client_notify_state    (S9wsClient          *client);
-void s9ws_client_set_state_error (S9wsState            state,
-                                  GError             **error);
-void s9ws_client_take_counters   (S9wsStats           *stats,
-                                  const S9wsCounters  *counters);
+void s9ws_client_notify_state      (S9wsClient          *client);
+void s9ws_client_set_state_error   (S9wsState            state,
+                                    GError             **error);
+void s9ws_client_set_time_up_error (GError             **error);
+void s9ws_client_take_counters     (S9wsStats           *stats,
+                                    const S9wsCounters  *counters);
 /* A cancelled @cancellable forces the client to quit until _unchain (). */
 gulong s9ws_client_chain_cancellable (S9wsClient   *client,
                                       GCancellable *cancellable);
 
 /* What the two caller-thread clients share. */
-void s9ws_client_class_use_direct (S9wsClientClass *klass);
+void     s9ws_client_class_use_direct (S9wsClientClass *klass);
+gboolean s9ws_client_is_time_up       (S9wsClient      *client);
+/* Waits for the socket as long as @timeout, in µs, and the connection's timers say, but
+ * not past run_until: a wait that this cuts short goes on with the next turn.  FALSE if
+ * it was, or if something came. */
+gboolean s9ws_client_wait (S9wsClient *client,
+                           short       events,
+                           gint64      timeout);
 
 static inline gboolean
 s9ws_client_is_quitting (S9wsClient *client)

@@ -87,6 +87,14 @@ default_open_async (S9wsClient   *client,
   g_object_unref (task);
 }
 
+static S9wsEvent *
+default_receive (S9wsClient  *client,
+                 GError     **error)
+{
+  fail_abstract (client, error);
+  return NULL;
+}
+
 static gboolean
 default_send (S9wsClient    *client,
               S9wsOpcode     opcode,
@@ -215,6 +223,7 @@ s9ws_client_finalize (GObject *object)
       s9ws_connection_free (client->connection);
     }
 
+  g_queue_clear_full (&client->ends, (GDestroyNotify) s9ws_event_unref);
   g_clear_pointer (&client->settings, s9ws_settings_free);
   g_clear_pointer (&client->retired_handlers, g_ptr_array_unref);
   g_clear_object (&client->handler);
@@ -296,6 +305,7 @@ s9ws_client_class_init (S9wsClientClass *klass)
   klass->open = default_open;
   klass->open_async = default_open_async;
   klass->run = default_open;
+  klass->receive = default_receive;
   klass->send = default_send;
   klass->close = default_close;
   klass->wake = default_wake;
@@ -317,6 +327,8 @@ s9ws_client_init (S9wsClient *client)
 {
   client->quit = g_cancellable_new ();
   client->wake_fd = -1;
+  client->has_received = TRUE;
+  g_queue_init (&client->ends);
   g_mutex_init (&client->wake_lock);
 }
 
@@ -342,6 +354,13 @@ s9ws_client_set_state_error (S9wsState   state,
     g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_PENDING, _("The client is being opened already"));
   else
     g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_PENDING, _("The client is open already"));
+}
+
+void
+s9ws_client_set_time_up_error (GError **error)
+{
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
+                       _("The time that the client was given has passed; its connection goes on"));
 }
 
 void
@@ -530,6 +549,54 @@ conclude_run (S9wsClient    *client,
   return FALSE;
 }
 
+/* One at a time.  @timeout is how long it may take, in µs; negative: until the end. */
+static gboolean
+begin_running (S9wsClient  *client,
+               gint64       timeout,
+               GError     **error)
+{
+  if (!g_atomic_int_compare_and_exchange (&client->is_running, FALSE, TRUE))
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_PENDING,
+                           _("The client is running already; run() cannot be called again until it returns"));
+      return FALSE;
+    }
+
+  client->run_until = timeout >= 0 ? g_get_monotonic_time () + MIN (timeout, G_MAXINT64 / 2) : 0;
+  g_object_ref (client);
+  return TRUE;
+}
+
+static void
+end_running (S9wsClient *client)
+{
+  client->run_until = 0;
+  g_atomic_int_set (&client->is_running, FALSE);
+  g_object_unref (client);
+}
+
+static gboolean
+run (S9wsClient    *client,
+     gint64         timeout,
+     GCancellable  *cancellable,
+     GError       **error)
+{
+  GError *run_error = NULL;
+  gboolean is_fine;
+  gulong chain;
+
+  if (!begin_running (client, timeout, error))
+    return FALSE;
+
+  chain = s9ws_client_chain_cancellable (client, cancellable);
+  S9WS_CLIENT_GET_CLASS (client)->run (client, cancellable, &run_error);
+  g_cancellable_disconnect (cancellable, chain);
+  is_fine = conclude_run (client, cancellable, run_error, error);
+  end_running (client);
+
+  return is_fine;
+}
+
 /**
  * s9ws_client_run:
  * @client: a client
@@ -552,39 +619,89 @@ s9ws_client_run (S9wsClient    *client,
                  GCancellable  *cancellable,
                  GError       **error)
 {
-  GError *run_error = NULL;
-  gboolean is_fine;
-  gulong chain;
-
   g_return_val_if_fail (S9WS_IS_CLIENT (client), FALSE);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  if (!g_atomic_int_compare_and_exchange (&client->is_running, FALSE, TRUE))
-    {
-      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_PENDING,
-                           _("The client is running already; run() cannot be called again until it returns"));
-      return FALSE;
-    }
+  return run (client, -1, cancellable, error);
+}
 
-  g_object_ref (client);
-  if (s9ws_client_get_state (client) == S9WS_STATE_CLOSED)
-    {
-      s9ws_client_set_state_error (S9WS_STATE_CLOSED, error);
-      is_fine = FALSE;
-    }
-  else
-    {
-      chain = s9ws_client_chain_cancellable (client, cancellable);
-      S9WS_CLIENT_GET_CLASS (client)->run (client, cancellable, &run_error);
-      g_cancellable_disconnect (cancellable, chain);
-      is_fine = conclude_run (client, cancellable, run_error, error);
-    }
+/**
+ * s9ws_client_run_for:
+ * @client: a client
+ * @duration: for how long, in µs
+ * @cancellable: (nullable): what can end it from another thread at once, or %NULL
+ * @error: return location for a #GError
+ *
+ * Does what [method@S9ws.Client.run] does, but returns once @duration has passed, too,
+ * and leaves the connection as it is: it may be called again, or
+ * [method@S9ws.Client.run].
+ *
+ * It is for programs that have to look after something else from time to time, as
+ * interpreters have to after signals of the system. Opening is not cut short, nor are
+ * handlers. What the client waits for, as for [property@S9ws.Options:read-timeout], it
+ * goes on to wait for in the next call.
+ *
+ * Returns: %TRUE after a close or [method@S9ws.Client.force_quit]; otherwise %FALSE with
+ *   `G_IO_ERROR_TIMED_OUT` if @duration has passed, or an error of
+ *   [method@S9ws.Client.run]
+ *
+ * Since: 0.1
+ */
+gboolean
+s9ws_client_run_for (S9wsClient    *client,
+                     guint64        duration,
+                     GCancellable  *cancellable,
+                     GError       **error)
+{
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), FALSE);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  g_atomic_int_set (&client->is_running, FALSE);
-  g_object_unref (client);
+  return run (client, (gint64) MIN (duration, G_MAXINT64), cancellable, error);
+}
 
-  return is_fine;
+/**
+ * s9ws_client_receive:
+ * @client: a client
+ * @timeout_us: how long to wait, in µs; negative to wait until there is an event
+ * @error: return location for a #GError
+ *
+ * Takes the next event off, for programs that prefer a loop of their own to signals.
+ *
+ * The client is opened, or started, if it has not been. An event that is taken off is
+ * neither emitted nor given to the handler; [signal@S9ws.Client::poll] and
+ * [signal@S9ws.Client::idle], which are no events, are emitted as in
+ * [method@S9ws.Client.run]. The two may be called in turn.
+ *
+ * However the connection ends, the events tell of it: a failure to open it, too, which
+ * @timeout_us does not bound. Events that have come are not taken off before they are
+ * asked for, so that a slow program slows the server down.
+ *
+ * Returns: (transfer full) (nullable): the event; or %NULL without an error if
+ *   %S9WS_EVENT_KIND_QUIT has been taken off already; or %NULL with
+ *   `G_IO_ERROR_TIMED_OUT` if none has come in time, or `G_IO_ERROR_PENDING` while the
+ *   client is running or being opened
+ *
+ * Since: 0.1
+ */
+S9wsEvent *
+s9ws_client_receive (S9wsClient  *client,
+                     gint64       timeout_us,
+                     GError     **error)
+{
+  S9wsEvent *event;
+
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  if (!begin_running (client, timeout_us, error))
+    return NULL;
+
+  event = S9WS_CLIENT_GET_CLASS (client)->receive (client, error);
+  end_running (client);
+
+  return event;
 }
 
 /* Public API: sending */
@@ -664,6 +781,32 @@ s9ws_client_send_text_len (S9wsClient  *client,
 
   size = length >= 0 ? (gsize) length : strlen (text);
   return S9WS_CLIENT_GET_CLASS (client)->send (client, S9WS_OPCODE_TEXT, (const guint8 *) text, size, error);
+}
+
+/**
+ * s9ws_client_send_text_bytes:
+ * @client: a client
+ * @text: the text, UTF-8; it may hold U+0000
+ * @error: return location for a #GError
+ *
+ * Sends a text message, like [method@S9ws.Client.send_text].
+ *
+ * Returns: %TRUE, or %FALSE if nothing was sent
+ *
+ * Since: 0.1
+ */
+gboolean
+s9ws_client_send_text_bytes (S9wsClient  *client,
+                             GBytes      *text,
+                             GError     **error)
+{
+  gsize size;
+  const char *data;
+
+  g_return_val_if_fail (text != NULL, FALSE);
+
+  data = g_bytes_get_data (text, &size);
+  return s9ws_client_send_text_len (client, data, (gssize) size, error);
 }
 
 /**

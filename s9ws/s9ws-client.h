@@ -11,6 +11,7 @@
 #include <gio/gio.h>
 
 #include "s9ws-enums.h"
+#include "s9ws-event.h"
 #include "s9ws-handler.h"
 #include "s9ws-options.h"
 
@@ -79,58 +80,71 @@ S9WS_AVAILABLE_IN_0_1
 GType s9ws_client_get_type (void) G_GNUC_CONST;
 
 S9WS_AVAILABLE_IN_0_1
-gboolean s9ws_client_open        (S9wsClient           *client,
-                                  GCancellable         *cancellable,
-                                  GError              **error);
+gboolean   s9ws_client_open        (S9wsClient           *client,
+                                    GCancellable         *cancellable,
+                                    GError              **error);
 S9WS_AVAILABLE_IN_0_1
-void     s9ws_client_open_async  (S9wsClient           *client,
-                                  GCancellable         *cancellable,
-                                  GAsyncReadyCallback   callback,
-                                  gpointer              user_data);
+void       s9ws_client_open_async  (S9wsClient           *client,
+                                    GCancellable         *cancellable,
+                                    GAsyncReadyCallback   callback,
+                                    gpointer              user_data);
 S9WS_AVAILABLE_IN_0_1
-gboolean s9ws_client_open_finish (S9wsClient           *client,
-                                  GAsyncResult         *result,
-                                  GError              **error);
+gboolean   s9ws_client_open_finish (S9wsClient           *client,
+                                    GAsyncResult         *result,
+                                    GError              **error);
 S9WS_AVAILABLE_IN_0_1
-gboolean s9ws_client_run         (S9wsClient           *client,
-                                  GCancellable         *cancellable,
-                                  GError              **error);
+gboolean   s9ws_client_run         (S9wsClient           *client,
+                                    GCancellable         *cancellable,
+                                    GError              **error);
+S9WS_AVAILABLE_IN_0_1
+gboolean   s9ws_client_run_for     (S9wsClient           *client,
+                                    guint64               duration,
+                                    GCancellable         *cancellable,
+                                    GError              **error);
+S9WS_AVAILABLE_IN_0_1
+S9wsEvent *s9ws_client_receive     (S9wsClient           *client,
+                                    gint64                timeout_us,
+                                    GError              **error);
 
 S9WS_AVAILABLE_IN_0_1
-gboolean s9ws_client_send_text     (S9wsClient    *client,
-                                    const char    *text,
-                                    GError       **error);
+gboolean s9ws_client_send_text       (S9wsClient    *client,
+                                      const char    *text,
+                                      GError       **error);
 S9WS_AVAILABLE_IN_0_1
-gboolean s9ws_client_send_text_len (S9wsClient    *client,
-                                    const char    *text,
-                                    gssize         length,
-                                    GError       **error);
+gboolean s9ws_client_send_text_len   (S9wsClient    *client,
+                                      const char    *text,
+                                      gssize         length,
+                                      GError       **error);
 S9WS_AVAILABLE_IN_0_1
-gboolean s9ws_client_send_binary   (S9wsClient    *client,
-                                    const guint8  *data,
-                                    gsize          length,
-                                    GError       **error);
+gboolean s9ws_client_send_text_bytes (S9wsClient    *client,
+                                      GBytes        *text,
+                                      GError       **error);
 S9WS_AVAILABLE_IN_0_1
-gboolean s9ws_client_send_bytes    (S9wsClient    *client,
-                                    GBytes        *bytes,
-                                    GError       **error);
+gboolean s9ws_client_send_binary     (S9wsClient    *client,
+                                      const guint8  *data,
+                                      gsize          length,
+                                      GError       **error);
 S9WS_AVAILABLE_IN_0_1
-gboolean s9ws_client_send_ping     (S9wsClient    *client,
-                                    const guint8  *data,
-                                    gsize          length,
-                                    GError       **error);
+gboolean s9ws_client_send_bytes      (S9wsClient    *client,
+                                      GBytes        *bytes,
+                                      GError       **error);
 S9WS_AVAILABLE_IN_0_1
-gboolean s9ws_client_send_pong     (S9wsClient    *client,
-                                    const guint8  *data,
-                                    gsize          length,
-                                    GError       **error);
+gboolean s9ws_client_send_ping       (S9wsClient    *client,
+                                      const guint8  *data,
+                                      gsize          length,
+                                      GError       **error);
 S9WS_AVAILABLE_IN_0_1
-gboolean s9ws_client_close         (S9wsClient    *client,
-                                    guint          code,
-                                    const char    *reason,
-                                    GError       **error);
+gboolean s9ws_client_send_pong       (S9wsClient    *client,
+                                      const guint8  *data,
+                                      gsize          length,
+                                      GError       **error);
 S9WS_AVAILABLE_IN_0_1
-void     s9ws_client_force_quit    (S9wsClient    *client);
+gboolean s9ws_client_close           (S9wsClient    *client,
+                                      guint          code,
+                                      const char    *reason,
+                                      GError       **error);
+S9WS_AVAILABLE_IN_0_1
+void     s9ws_client_force_quit      (S9wsClient    *client);
 
 S9WS_AVAILABLE_IN_0_1
 const char  *s9ws_client_get_uri             (S9wsClient  *client);

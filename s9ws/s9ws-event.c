@@ -1,4 +1,4 @@
-/* s9ws-event.c: one event of the asynchronous client
+/* s9ws-event.c: one event that is taken off instead of emitted
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -14,7 +14,8 @@
 /**
  * S9wsEvent:
  *
- * One event of [class@S9ws.AsyncClient], as taken off its queue.
+ * One event, as [method@S9ws.Client.receive] and the methods of
+ * [class@S9ws.AsyncClient] take it off.
  *
  * Events are immutable and reference-counted, and may be used on any thread.
  *
@@ -123,9 +124,9 @@ s9ws_event_discharge (S9wsEvent *event)
 /* Events */
 
 static S9wsEvent *
-event_alloc (S9wsEventKind kind,
-             const guint8 *data,
-             gsize         size)
+event_alloc (S9wsEventKind  kind,
+             const guint8  *data,
+             gsize          size)
 {
   S9wsEvent *event = g_malloc (sizeof (S9wsEvent) + size + 1);
 

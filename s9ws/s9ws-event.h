@@ -1,4 +1,4 @@
-/* s9ws-event.h: one event of the asynchronous client
+/* s9ws-event.h: one event that is taken off instead of emitted
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -6,7 +6,6 @@
 
 #include "s9ws-non-blocking-client.h"
 
-#include "connection/waiting.h"
 #include "s9ws-client-private.h"
 #include "s9ws-strategy.h"
 
@@ -58,19 +57,17 @@ wait_after (S9wsClient *client,
   S9wsWaitStrategy kind = get_kind (client->settings);
   gint64 timeout = s9ws_strategy_get_wait (&non_blocking->strategy, kind,
                                            client->settings->spin_wait_duration, is_first);
-  gint64 bound;
 
-  if (timeout == 0 || kind == S9WS_WAIT_STRATEGY_SLEEP)
+  /* Not twice where a sleep goes on. */
+  if (timeout == 0 || (kind == S9WS_WAIT_STRATEGY_SLEEP && client->wait_until == 0))
     s9ws_client_deliver_idle (client);
   if (timeout == 0 || s9ws_client_is_quitting (client) || s9ws_connection_has_pending (connection))
     return;
 
   client->unheard_turns = 0;
-  bound = s9ws_wait_bound (timeout, s9ws_connection_get_deadline (connection));
   if (kind == S9WS_WAIT_STRATEGY_SLEEP)
-    s9ws_wait (s9ws_connection_get_transport (connection)->fd, 0, -1, bound);
-  else if (s9ws_wait (s9ws_connection_get_transport (connection)->fd,
-                      s9ws_connection_get_poll_events (connection), -1, bound) == 0)
+    s9ws_client_wait (client, 0, timeout);
+  else if (s9ws_client_wait (client, s9ws_connection_get_poll_events (connection), timeout))
     s9ws_client_deliver_idle (client);
 }
 

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <poll.h>
 #include <string.h>
 
 #include "recorder.h"
@@ -152,6 +153,70 @@ test_events (void)
   g_assert_null (s9ws_async_client_timeout_pop_event (client, G_MAXUINT64));
   g_assert_null (s9ws_async_client_pop_events (client, 10, -1));
   s9ws_async_client_join (client);
+}
+
+static gboolean
+is_readable (int fd,
+             int timeout)
+{
+  struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+
+  return poll (&pollfd, 1, timeout) == 1 && (pollfd.revents & POLLIN) != 0;
+}
+
+static void
+script_two_at_gate (TestPeer *peer,
+                    gpointer  user_data)
+{
+  test_peer_accept (peer, NULL, NULL);
+  for (guint i = 0; i < 2; i++)
+    {
+      test_gate_wait (user_data);
+      test_gate_close (user_data);
+      test_peer_send_frame (peer, TEST_TEXT, TRUE, "Hello", 5);
+    }
+  test_peer_close (peer, 1000, NULL, NULL);
+}
+
+/* Readable for exactly as long as there are events, and after the end. */
+static void
+check_event_fd (gboolean is_early)
+{
+  TestGate gate = { 0 };
+  g_autoptr (TestServer) server = test_server_new (script_two_at_gate, &gate);
+  g_autoptr (S9wsAsyncClient) client = create (server, NULL, 0);
+  int fd = is_early ? s9ws_async_client_get_event_fd (client) : -1;
+
+  if (is_early)
+    g_assert_false (is_readable (fd, 0));
+  g_assert_true (s9ws_async_client_start (client, NULL));
+  if (is_early)
+    g_assert_true (is_readable (fd, TEST_TIMEOUT * 1000));
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_ACTIVATED);
+
+  fd = s9ws_async_client_get_event_fd (client);
+  g_assert_cmpint (fd, ==, s9ws_async_client_get_event_fd (client));
+  g_assert_false (is_readable (fd, 0));
+  test_gate_open (&gate);
+  g_assert_true (is_readable (fd, TEST_TIMEOUT * 1000));
+  g_assert_true (is_readable (fd, 0));
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_TEXT_MESSAGE);
+  g_assert_false (is_readable (fd, 0));
+  g_assert_null (s9ws_async_client_try_pop_event (client));
+  g_assert_false (is_readable (fd, 0));
+
+  test_gate_open (&gate);
+  s9ws_async_client_join (client);
+  for (S9wsEventKind kind = 0; kind != S9WS_EVENT_KIND_QUIT; kind = pop_kind (client))
+    g_assert_true (is_readable (fd, 0));
+  g_assert_true (is_readable (fd, 0));
+}
+
+static void
+test_event_fd (void)
+{
+  check_event_fd (TRUE);
+  check_event_fd (FALSE);
 }
 
 static gpointer
@@ -696,6 +761,7 @@ main (int    argc,
   g_test_add_func ("/async/events", test_events);
   g_test_add_func ("/async/many-poppers", test_many_poppers);
   g_test_add_func ("/async/pop-events", test_pop_events);
+  g_test_add_func ("/async/event-fd", test_event_fd);
   g_test_add_func ("/async/get-queue", test_get_queue);
   g_test_add_func ("/async/max-queued-bytes", test_max_queued_bytes);
   g_test_add_func ("/async/send-while-held", test_send_while_held);
