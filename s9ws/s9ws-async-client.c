@@ -6,8 +6,6 @@
 
 #include "s9ws-async-client.h"
 
-#include <glib/gi18n-lib.h>
-
 #include "s9ws-async-thread.h"
 #include "s9ws-client-private.h"
 

@@ -82,11 +82,13 @@ s9ws_async_queue_unref (S9wsAsyncQueue *queue)
   g_free (queue);
 }
 
-void
-s9ws_async_queue_set_limit (S9wsAsyncQueue *queue,
-                            gssize          limit)
+gboolean
+s9ws_async_queue_prepare (S9wsAsyncQueue *queue,
+                          gssize          limit,
+                          GError        **error)
 {
   queue->budget->limit = limit;
+  return s9ws_waker_open (&queue->budget->waker, error);
 }
 
 S9wsQueueBudget *

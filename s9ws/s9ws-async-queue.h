@@ -17,9 +17,10 @@ void             s9ws_async_queue_unref      (S9wsAsyncQueue *queue);
 S9wsQueueBudget *s9ws_async_queue_get_budget (S9wsAsyncQueue *queue);
 GAsyncQueue     *s9ws_async_queue_get_queue  (S9wsAsyncQueue *queue);
 
-/* Before anything is queued: the bytes past which it counts as full; 0: never. */
-void s9ws_async_queue_set_limit (S9wsAsyncQueue *queue,
-                                 gssize          limit);
+/* Before anything is queued.  @limit: the bytes past which it counts as full; 0: never. */
+gboolean s9ws_async_queue_prepare (S9wsAsyncQueue  *queue,
+                                   gssize           limit,
+                                   GError         **error);
 
 /* I/O thread: queues all of @events under one lock and wakes the context once. */
 void s9ws_async_queue_push (S9wsAsyncQueue *queue,

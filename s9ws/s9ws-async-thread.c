@@ -174,7 +174,8 @@ s9ws_async_thread_begin (S9wsAsyncThread *thread,
       thread->uri = g_strdup (uri);
       thread->settings = s9ws_options_read (options, &local_error);
       if (thread->settings != NULL)
-        s9ws_async_queue_set_limit (thread->queue, (gssize) MIN (thread->settings->max_queued_bytes, G_MAXSSIZE));
+        s9ws_async_queue_prepare (thread->queue, (gssize) MIN (thread->settings->max_queued_bytes, G_MAXSSIZE),
+                                  &local_error);
       set_state_locked (thread, S9WS_STATE_CONNECTING);
     }
   g_mutex_unlock (&thread->lock);
@@ -425,11 +426,11 @@ sleep_until_ready (Loop    *loop,
   g_atomic_int_set (&thread->is_sleeping, TRUE);
   if (!g_atomic_int_get (&thread->has_work) && !is_quitting (thread) &&
       !(is_full && !s9ws_queue_budget_is_full (budget)))
-    ready = s9ws_wait (fd, events, budget->wake_fd, s9ws_wait_bound (timeout, get_deadline (loop)));
+    ready = s9ws_wait (fd, events, budget->waker.read_fd, s9ws_wait_bound (timeout, get_deadline (loop)));
   g_atomic_int_set (&thread->is_sleeping, FALSE);
 
   if (ready & S9WS_WAIT_WOKEN)
-    s9ws_queue_budget_clear_wake (budget);
+    s9ws_waker_reset (&budget->waker);
 }
 
 static void
@@ -590,7 +591,7 @@ s9ws_async_thread_wake (S9wsAsyncThread *thread)
 {
   g_atomic_int_set (&thread->has_work, TRUE);
   if (g_atomic_int_compare_and_exchange (&thread->is_sleeping, TRUE, FALSE))
-    s9ws_queue_budget_wake (s9ws_async_queue_get_budget (thread->queue));
+    s9ws_waker_wake (&s9ws_async_queue_get_budget (thread->queue)->waker);
 }
 
 static gboolean

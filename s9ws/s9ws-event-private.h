@@ -7,6 +7,7 @@
 #include "s9ws-event.h"
 
 #include "connection/connection.h"
+#include "connection/waker.h"
 
 G_BEGIN_DECLS
 
@@ -17,15 +18,13 @@ typedef struct
   gatomicrefcount ref_count;
   gssize bytes;   /* atomic: the I/O thread adds, whoever takes an event subtracts */
   gssize limit;   /* set before anything is queued; 0: none */
-  int wake_fd;    /* immutable: written to when bytes fall to the limit again */
+  S9wsWaker waker; /* opened before anything is queued; for when bytes fall to the limit */
 } S9wsQueueBudget;
 
-S9wsQueueBudget *s9ws_queue_budget_new        (void);
-S9wsQueueBudget *s9ws_queue_budget_ref        (S9wsQueueBudget *budget);
-void             s9ws_queue_budget_unref      (S9wsQueueBudget *budget);
-gboolean         s9ws_queue_budget_is_full    (S9wsQueueBudget *budget);
-void             s9ws_queue_budget_wake       (S9wsQueueBudget *budget);
-void             s9ws_queue_budget_clear_wake (S9wsQueueBudget *budget);
+S9wsQueueBudget *s9ws_queue_budget_new     (void);
+S9wsQueueBudget *s9ws_queue_budget_ref     (S9wsQueueBudget *budget);
+void             s9ws_queue_budget_unref   (S9wsQueueBudget *budget);
+gboolean         s9ws_queue_budget_is_full (S9wsQueueBudget *budget);
 
 S9wsEvent *s9ws_event_new         (S9wsEventKind      kind);
 S9wsEvent *s9ws_event_new_message (S9wsConnection    *connection,

@@ -6,10 +6,7 @@
 
 #include "s9ws-event-private.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 /**
  * S9wsEvent:
@@ -45,7 +42,7 @@ s9ws_queue_budget_new (void)
   S9wsQueueBudget *budget = g_new0 (S9wsQueueBudget, 1);
 
   g_atomic_ref_count_init (&budget->ref_count);
-  budget->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  budget->waker = (S9wsWaker) S9WS_WAKER_INIT;
   return budget;
 }
 
@@ -62,8 +59,7 @@ s9ws_queue_budget_unref (S9wsQueueBudget *budget)
   if (!g_atomic_ref_count_dec (&budget->ref_count))
     return;
 
-  if (budget->wake_fd >= 0)
-    close (budget->wake_fd);
+  s9ws_waker_close (&budget->waker);
   g_free (budget);
 }
 
@@ -71,24 +67,6 @@ gboolean
 s9ws_queue_budget_is_full (S9wsQueueBudget *budget)
 {
   return budget->limit > 0 && (gssize) g_atomic_pointer_get (&budget->bytes) > budget->limit;
-}
-
-void
-s9ws_queue_budget_wake (S9wsQueueBudget *budget)
-{
-  guint64 one = 1;
-
-  while (write (budget->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
-    ;
-}
-
-void
-s9ws_queue_budget_clear_wake (S9wsQueueBudget *budget)
-{
-  guint64 count;
-
-  while (read (budget->wake_fd, &count, sizeof count) < 0 && errno == EINTR)
-    ;
 }
 
 static gssize
@@ -117,7 +95,7 @@ s9ws_event_discharge (S9wsEvent *event)
 
   before = (gssize) g_atomic_pointer_add (&budget->bytes, -cost);
   if (budget->limit > 0 && before > budget->limit && before - cost <= budget->limit)
-    s9ws_queue_budget_wake (budget);
+    s9ws_waker_wake (&budget->waker);
   s9ws_queue_budget_unref (budget);
 }
 

@@ -6,7 +6,6 @@
 
 #include "s9ws-opener.h"
 
-#include <glib/gi18n-lib.h>
 #include <poll.h>
 
 #include "connection/plain-transport.h"

@@ -4,6 +4,7 @@
  */
 #include <poll.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "recorder.h"
 
@@ -597,6 +598,29 @@ test_open_async_twice (void)
     g_main_context_iteration (NULL, TRUE);
 }
 
+/* A process that has no descriptor left: opening fails, where a thread that nobody could
+ * wake would hang. */
+static void
+test_no_descriptors (void)
+{
+  g_autoptr (S9wsAsyncClient) client = s9ws_async_client_new ("ws://127.0.0.1:1/", NULL);
+  g_autoptr (GError) error = NULL;
+  struct rlimit before, none;
+  gboolean is_started;
+
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &before), ==, 0);
+  none = before;
+  none.rlim_cur = 0;
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &none), ==, 0);
+  is_started = s9ws_async_client_start (client, &error);
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
+
+  g_assert_false (is_started);
+  g_assert_error (error, S9WS_ERROR, S9WS_ERROR_IO);
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_ERROR);
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_QUIT);
+}
+
 /* The last reference */
 
 static void
@@ -771,6 +795,7 @@ main (int    argc,
   g_test_add_func ("/async/open-while-started", test_open_while_started);
   g_test_add_func ("/async/attach", test_attach);
   g_test_add_func ("/async/open-async-twice", test_open_async_twice);
+  g_test_add_func ("/async/no-descriptors", test_no_descriptors);
   for (guint i = 0; i < G_N_ELEMENTS (wheres); i++)
     {
       g_autofree char *path = g_strconcat ("/async/unref/", wheres[i], NULL);
