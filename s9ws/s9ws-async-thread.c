@@ -400,14 +400,10 @@ get_kind (const S9wsSettings *settings)
 }
 
 static gint64
-get_deadline (Loop *loop)
+bound_wait (Loop  *loop,
+            gint64 timeout)
 {
-  gint64 deadline = s9ws_connection_get_deadline (loop->connection);
-
-  if (loop->abandoned_until != 0 && (deadline == 0 || loop->abandoned_until < deadline))
-    return loop->abandoned_until;
-
-  return deadline;
+  return s9ws_wait_bound (s9ws_connection_bound_wait (loop->connection, timeout), loop->abandoned_until);
 }
 
 /* Sleeps, unless somebody has put work up since: who does that after is_sleeping was
@@ -426,7 +422,7 @@ sleep_until_ready (Loop    *loop,
   g_atomic_int_set (&thread->is_sleeping, TRUE);
   if (!g_atomic_int_get (&thread->has_work) && !is_quitting (thread) &&
       !(is_full && !s9ws_queue_budget_is_full (budget)))
-    ready = s9ws_wait (fd, events, budget->waker.read_fd, s9ws_wait_bound (timeout, get_deadline (loop)));
+    ready = s9ws_wait (fd, events, budget->waker.read_fd, bound_wait (loop, timeout));
   g_atomic_int_set (&thread->is_sleeping, FALSE);
 
   if (ready & S9WS_WAIT_WOKEN)

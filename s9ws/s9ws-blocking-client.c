@@ -92,7 +92,9 @@ finish_send (S9wsClient *client)
       if (bound == 0)
         break;
 
-      ready = s9ws_wait (transport->fd, events, -1, bound);
+      ready = s9ws_wait (transport->fd, events, -1, s9ws_connection_bound_wait (connection, bound));
+      if (ready == 0)
+        s9ws_connection_attend_sending (connection, reads_ahead);
       if (reads_ahead && (ready & POLLIN) != 0)
         reads_ahead = s9ws_connection_read_ahead (connection);
       s9ws_connection_flush (connection);

@@ -284,16 +284,18 @@ s9ws_client_wait (S9wsClient *client,
 {
   int fd = s9ws_connection_get_transport (client->connection)->fd;
   gint64 deadline = s9ws_connection_get_deadline (client->connection);
+  gint64 bound;
 
   if (G_LIKELY (client->run_until == 0))
-    return s9ws_wait (fd, events, -1, s9ws_wait_bound (timeout, deadline)) == 0;
+    return s9ws_wait (fd, events, -1, s9ws_connection_bound_wait (client->connection, timeout)) == 0;
 
   if (timeout >= 0 && client->wait_until == 0)
     client->wait_until = g_get_monotonic_time () + timeout;
   if (client->wait_until != 0 && (deadline == 0 || client->wait_until < deadline))
     deadline = client->wait_until;
 
-  if (s9ws_wait (fd, events, -1, s9ws_wait_bound (s9ws_wait_bound (-1, client->run_until), deadline)) != 0 ||
+  bound = s9ws_wait_bound (s9ws_connection_bound_wait (client->connection, -1), client->run_until);
+  if (s9ws_wait (fd, events, -1, s9ws_wait_bound (bound, deadline)) != 0 ||
       deadline == 0 || g_get_monotonic_time () < deadline)
     return FALSE;
 

@@ -378,6 +378,7 @@ s9ws_client_take_counters (S9wsStats          *stats,
   stats->reads = counters->reads;
   stats->writes = counters->writes;
   stats->last_round_trip = counters->last_round_trip;
+  stats->round_trips = counters->round_trips;
 }
 
 static void

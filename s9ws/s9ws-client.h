@@ -39,6 +39,8 @@ typedef struct _S9wsStats S9wsStats;
  *   the connection opened, and it never did
  * @last_round_trip: µs between the last ping with a pong of the same payload and
  *   that pong, or -1 if there was none
+ * @round_trips: pings that were answered by such a pong, those of
+ *   [property@S9ws.Options:ping-interval] included
  *
  * What a client has done so far; see [method@S9ws.Client.get_stats].
  *
@@ -59,6 +61,7 @@ struct _S9wsStats
   guint64 bytes_unsent;
   guint64 messages_unsent;
   gint64 last_round_trip;
+  guint64 round_trips;
 };
 
 S9WS_AVAILABLE_IN_0_1

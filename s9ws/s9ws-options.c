@@ -409,9 +409,12 @@ s9ws_options_class_init (S9wsOptionsClass *klass)
   /**
    * S9wsOptions:ping-interval:
    *
-   * How often to send a ping, in ms; 0 means never.
+   * How often to send a ping, in ms; 0 means never (RFC 6455, section 5.5.2).
    *
-   * Without effect in this version.
+   * The client sends them by itself while the connection is open. Their payload is
+   * `s9ws` and a number of four bytes; their pongs are emitted like all others, and
+   * what they tell is in [struct@S9ws.Stats]. No ping is put behind what the socket has
+   * not taken yet. A machine that wakes from suspension sends one at once.
    *
    * Since: 0.1
    */
@@ -423,9 +426,13 @@ s9ws_options_class_init (S9wsOptionsClass *klass)
   /**
    * S9wsOptions:pong-timeout:
    *
-   * How long the pong to such a ping is waited for, in ms; 0 means for ever.
+   * How long after such a ping something has to come from the server, in ms; 0 means
+   * that nothing has to. Needs [property@S9ws.Options:ping-interval].
    *
-   * Without effect in this version.
+   * Any byte is a sign of life, and so is any that the socket takes of what it had left.
+   * Where there is none, the connection ends with %S9WS_ERROR_TIMED_OUT and code 1006.
+   * On Linux what the server does not acknowledge for as long ends it, too
+   * (`TCP_USER_TIMEOUT`), so that nobody waits for ever to send.
    *
    * Since: 0.1
    */
@@ -580,6 +587,14 @@ check (S9wsOptions *options,
       return FALSE;
     }
 
+  if (options->pong_timeout > 0 && options->ping_interval == 0)
+    {
+      g_set_error (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION,
+                   _("The option pong-timeout is %u ms, but ping-interval is 0: without pings there is nothing to wait for"),
+                   options->pong_timeout);
+      return FALSE;
+    }
+
   return check_duration ("spin-wait-duration", options->spin_wait_duration, error) &&
          check_duration ("read-timeout", options->read_timeout, error) &&
          check_duration ("write-timeout", options->write_timeout, error) &&
@@ -603,6 +618,8 @@ copy (S9wsOptions *options)
   g_ptr_array_set_free_func (settings->connection.headers, g_free);
   settings->connection.handshake_timeout = options->handshake_timeout;
   settings->connection.close_timeout = options->close_timeout;
+  settings->connection.ping_interval = options->ping_interval;
+  settings->connection.pong_timeout = options->pong_timeout;
   settings->connection.max_message_size = options->max_message_size;
   settings->connection.max_buffered_amount = options->max_buffered_amount;
   settings->dial.timeout = options->connect_timeout;

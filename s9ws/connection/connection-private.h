@@ -27,6 +27,11 @@ struct _S9wsConnection
   gsize unsent;        /* what was kept when the transport was closed */
   GError *write_error; /* writing failed; what has arrived is still delivered */
 
+  S9wsReadClocks read_clocks;
+  S9wsKeepAlive keep_alive;
+  guint turns;     /* reads until the keep-alive is looked at; 1: it is due */
+  guint64 n_taken; /* bytes that had been kept */
+
   /* the end */
   guint close_code;
   char *close_reason;

@@ -6,12 +6,19 @@
 
 #include "connection-private.h"
 
+#include <errno.h>
 #include <glib/gi18n-lib.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
+
+#include "waiting.h"
 
 #define SEND_PIECE (128 * 1024)           /* bytes of a large frame encoded at a time */
 #define READ_AHEAD_MAX (64 * 1024 * 1024) /* bytes, where messages have no limit */
+#define TURNS_PER_LOOK 64                 /* reads, without a wait between them */
 
 /* Life */
 
@@ -26,6 +33,7 @@ s9ws_connection_new (S9wsTransport              *transport,
   connection->config = config;
   connection->close_code = 1006;
   connection->counters.last_round_trip = -1;
+  connection->read_clocks = config->read_clocks != NULL ? config->read_clocks : s9ws_clocks_read;
   connection->logs_frames = !g_log_writer_default_would_drop (G_LOG_LEVEL_DEBUG, "s9ws-wire");
   s9ws_input_init (&connection->input);
   s9ws_message_decoder_init (&connection->decoder, S9WS_ROLE_CLIENT, 0, config->max_message_size);
@@ -53,6 +61,33 @@ s9ws_connection_free (S9wsConnection *connection)
   g_free (connection);
 }
 
+/* What the kernel has accepted and the peer does not, it is to wait for no longer than
+ * for a pong.  Not every socket has that. */
+static void
+bound_sending (S9wsConnection *connection)
+{
+#ifdef HAVE_TCP_USER_TIMEOUT
+  guint timeout = connection->config->pong_timeout;
+
+  if (timeout > 0 && connection->transport->fd >= 0)
+    setsockopt (connection->transport->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout);
+#endif
+}
+
+static void
+start_keep_alive (S9wsConnection *connection)
+{
+  const S9wsConnectionConfig *config = connection->config;
+
+  if (config->ping_interval == 0)
+    return;
+
+  s9ws_keep_alive_start (&connection->keep_alive, config->ping_interval, config->pong_timeout,
+                         connection->read_clocks ());
+  connection->turns = TURNS_PER_LOOK;
+  bound_sending (connection);
+}
+
 void
 s9ws_connection_set_phase (S9wsConnection *connection,
                            S9wsPhase       phase,
@@ -64,6 +99,10 @@ s9ws_connection_set_phase (S9wsConnection *connection,
 
   connection->phase = phase;
   connection->deadline = timeout > 0 ? g_get_monotonic_time () + (gint64) timeout * 1000 : 0;
+  if (phase == S9WS_PHASE_OPEN)
+    start_keep_alive (connection);
+  else
+    s9ws_keep_alive_stop (&connection->keep_alive);
   s9ws_log_life (G_LOG_LEVEL_DEBUG, "%p: %s", (void *) connection, names[phase]);
 }
 
@@ -127,6 +166,8 @@ on_written (S9wsConnection *connection,
   if (n == S9WS_TRANSPORT_AGAIN)
     return FALSE;
 
+  if (n > 0)
+    connection->n_taken += (gsize) n;
   s9ws_output_consume (output, n < 0 ? s9ws_output_get_size (output) : (gsize) n);
   return s9ws_output_get_size (output) > 0;
 }
@@ -453,15 +494,31 @@ on_ping (S9wsConnection *connection,
 }
 
 static void
+count_round_trip (S9wsConnection *connection,
+                  gint64          duration)
+{
+  connection->counters.last_round_trip = duration;
+  connection->counters.round_trips++;
+}
+
+static void
 on_pong (S9wsConnection *connection,
          S9wsMessage    *message)
 {
+  gint64 round_trip = s9ws_keep_alive_take_pong (&connection->keep_alive, message->data, message->size,
+                                                 connection->read_clocks);
+
   connection->counters.pongs_received++;
+  if (round_trip >= 0)
+    {
+      count_round_trip (connection, round_trip);
+      return;
+    }
 
   if (connection->ping_time != 0 && connection->ping_size == message->size &&
       memcmp (connection->ping, message->data, message->size) == 0)
     {
-      connection->counters.last_round_trip = g_get_monotonic_time () - connection->ping_time;
+      count_round_trip (connection, g_get_monotonic_time () - connection->ping_time);
       connection->ping_time = 0;
     }
 }
@@ -673,14 +730,108 @@ s9ws_connection_next (S9wsConnection  *connection,
   return next_of_any_kind (connection, message, error);
 }
 
+/* Changes with every byte that comes, half a TLS record included, or that the socket
+ * takes of what it had left. */
+static guint64
+count_signs_of_life (S9wsConnection *connection)
+{
+  return connection->transport->n_reads - connection->transport->n_empty_reads + connection->n_taken;
+}
+
+static void
+send_keep_alive (S9wsConnection *connection,
+                 S9wsClocks      now)
+{
+  S9wsKeepAlive *keep_alive = &connection->keep_alive;
+
+  s9ws_keep_alive_begin_ping (keep_alive, now);
+  /* Behind what the socket does not take, a ping would be one more thing that waits:
+   * it shows as well whether anybody is there. */
+  if (s9ws_output_get_size (&connection->output) == 0)
+    {
+      send_frame (connection, S9WS_OPCODE_PING, keep_alive->payload, sizeof keep_alive->payload);
+      connection->counters.pings_sent++;
+    }
+  s9ws_keep_alive_note_ping (keep_alive, count_signs_of_life (connection));
+}
+
+static GError *
+create_silence_error (S9wsConnection *connection)
+{
+  return g_error_new (S9WS_ERROR, S9WS_ERROR_TIMED_OUT,
+                      _("Nothing came from the server within the pong-timeout of %u ms after a ping"),
+                      connection->config->pong_timeout);
+}
+
+/* Sends a ping that is due.  FALSE if the peer counts as lost. */
+G_NO_INLINE static gboolean
+attend_keep_alive (S9wsConnection *connection,
+                   gboolean        has_looked)
+{
+  S9wsClocks now;
+
+  connection->turns = TURNS_PER_LOOK;
+  if (connection->keep_alive.ping_due == 0 || connection->write_error != NULL)
+    return TRUE;
+
+  now = connection->read_clocks ();
+  switch (s9ws_keep_alive_look (&connection->keep_alive, now, count_signs_of_life (connection), has_looked))
+    {
+    case S9WS_KEEP_ALIVE_PING:
+      send_keep_alive (connection, now);
+      return TRUE;
+    case S9WS_KEEP_ALIVE_LOST:
+      return FALSE;
+    case S9WS_KEEP_ALIVE_FINE:
+    default:
+      return TRUE;
+    }
+}
+
+void
+s9ws_connection_attend_sending (S9wsConnection *connection,
+                                gboolean        has_looked)
+{
+  if (attend_keep_alive (connection, has_looked))
+    return;
+
+  connection->write_error = create_silence_error (connection);
+  s9ws_output_consume (&connection->output, s9ws_output_get_size (&connection->output));
+}
+
+/* Where the kernel has given up because of what bound_sending () asked it for. */
+static GError *
+explain_loss (S9wsConnection *connection,
+              GError         *error)
+{
+  if (connection->transport->error_number != ETIMEDOUT || connection->config->ping_interval == 0 ||
+      connection->config->pong_timeout == 0)
+    return error;
+
+  g_clear_error (&error);
+  return g_error_new (S9WS_ERROR, S9WS_ERROR_TIMED_OUT,
+                      _("What was sent was not acknowledged by the server within the pong-timeout of %u ms"),
+                      connection->config->pong_timeout);
+}
+
 /* The peer has closed the stream without a close frame. */
 static void
 on_eof (S9wsConnection *connection)
 {
-  GError *error = NULL;
+  int error_number = connection->transport->error_number;
+  GError *error;
 
-  /* While closing it is the answer that does not come, as with close-timeout. */
-  if (connection->phase == S9WS_PHASE_OPEN)
+  /* Behind what has failed before, a stream has an end, too, which is not the peer's; but
+   * that it does not read any more says no more than its end.  While closing it is the
+   * answer that does not come, as with close-timeout. */
+  if (connection->phase != S9WS_PHASE_OPEN)
+    error = NULL;
+  else if (error_number != 0 && error_number != EPIPE)
+    error = explain_loss (connection, g_error_new (S9WS_ERROR, S9WS_ERROR_IO, _("The connection failed: %s"),
+                                                   g_strerror (error_number)));
+  else if (g_error_matches (connection->write_error, S9WS_ERROR, S9WS_ERROR_TIMED_OUT))
+    error = g_steal_pointer (&connection->write_error);
+  else
     error = g_error_new_literal (S9WS_ERROR, S9WS_ERROR_IO,
                                  _("The server ended the connection without a closing handshake"));
 
@@ -694,7 +845,13 @@ on_again (S9wsConnection  *connection,
   if (connection->write_error != NULL)
     {
       /* All that had arrived has been delivered. */
-      s9ws_connection_end (connection, 1006, g_steal_pointer (&connection->write_error));
+      s9ws_connection_end (connection, 1006, explain_loss (connection, g_steal_pointer (&connection->write_error)));
+      return report_end (connection, error);
+    }
+
+  if (G_UNLIKELY (--connection->turns == 0) && !attend_keep_alive (connection, TRUE))
+    {
+      s9ws_connection_end (connection, 1006, create_silence_error (connection));
       return report_end (connection, error);
     }
 
@@ -709,9 +866,9 @@ has_progress (S9wsConnection *connection)
   return s9ws_output_get_size (&connection->output) > 0 || connection->phase != S9WS_PHASE_OPEN;
 }
 
-S9wsReceiveResult
-s9ws_connection_progress (S9wsConnection  *connection,
-                          GError         **error)
+static S9wsReceiveResult
+make_progress (S9wsConnection  *connection,
+               GError         **error)
 {
   s9ws_input_take_back (&connection->input);
   connection->input.is_lent = FALSE;
@@ -727,6 +884,16 @@ s9ws_connection_progress (S9wsConnection  *connection,
   return S9WS_RECEIVE_AGAIN;
 }
 
+S9wsReceiveResult
+s9ws_connection_progress (S9wsConnection  *connection,
+                          GError         **error)
+{
+  if (connection->turns == 1)
+    attend_keep_alive (connection, FALSE);
+
+  return make_progress (connection, error);
+}
+
 /* Reading brought nothing. */
 G_NO_INLINE static S9wsReceiveResult
 on_nothing (S9wsConnection  *connection,
@@ -740,7 +907,7 @@ on_nothing (S9wsConnection  *connection,
   if (n == 0)
     on_eof (connection);
   else
-    s9ws_connection_end (connection, 1006, read_error);
+    s9ws_connection_end (connection, 1006, explain_loss (connection, read_error));
 
   return report_end (connection, error);
 }
@@ -756,7 +923,7 @@ s9ws_connection_read (S9wsConnection  *connection,
 
   if (G_UNLIKELY (has_progress (connection)))
     {
-      if (s9ws_connection_progress (connection, error) == S9WS_RECEIVE_ENDED)
+      if (make_progress (connection, error) == S9WS_RECEIVE_ENDED)
         return S9WS_RECEIVE_ENDED;
       /* What comes behind a close frame is ignored. */
       if (connection->phase == S9WS_PHASE_FINISHING)
@@ -772,6 +939,8 @@ s9ws_connection_read (S9wsConnection  *connection,
 
   window->end += (gsize) n;
   connection->input.trim_time = 0;
+  if (G_UNLIKELY (--connection->turns == 0))
+    attend_keep_alive (connection, FALSE);
   return S9WS_RECEIVE_MESSAGE;
 }
 
@@ -891,16 +1060,45 @@ s9ws_connection_get_poll_events (S9wsConnection *connection)
 gboolean
 s9ws_connection_may_block (S9wsConnection *connection)
 {
-  return connection->deadline == 0 && connection->input.trim_time == 0 &&
+  return connection->deadline == 0 && connection->input.trim_time == 0 && connection->keep_alive.ping_due == 0 &&
          s9ws_output_get_size (&connection->output) == 0;
+}
+
+static gint64
+get_earlier (gint64 deadline,
+             gint64 other)
+{
+  return other == 0 || (deadline != 0 && deadline < other) ? deadline : other;
 }
 
 gint64
 s9ws_connection_get_deadline (S9wsConnection *connection)
 {
-  if (connection->deadline == 0 ||
-      (connection->input.trim_time != 0 && connection->input.trim_time < connection->deadline))
-    return connection->input.trim_time;
+  return get_earlier (get_earlier (connection->deadline, connection->input.trim_time),
+                      s9ws_keep_alive_get_due (&connection->keep_alive));
+}
 
-  return connection->deadline;
+gint64
+s9ws_connection_bound_wait (S9wsConnection *connection,
+                            gint64          timeout)
+{
+  gint64 deadline = s9ws_connection_get_deadline (connection);
+  S9wsClocks now;
+  gint64 rest;
+
+  if (deadline == 0)
+    return timeout;
+
+  if (connection->keep_alive.ping_due == 0)
+    return s9ws_wait_bound (timeout, deadline);
+
+  now = connection->read_clocks ();
+  if (s9ws_keep_alive_is_due (&connection->keep_alive, now))
+    {
+      connection->turns = 1;
+      return 0;
+    }
+
+  rest = MAX (deadline - now.monotonic, 0);
+  return timeout < 0 ? rest : MIN (rest, timeout);
 }

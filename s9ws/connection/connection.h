@@ -9,6 +9,7 @@
 
 #include "endpoint.h"
 #include "input.h"
+#include "keep-alive.h"
 #include "output.h"
 #include "transport.h"
 
@@ -23,8 +24,11 @@ typedef struct
   GPtrArray *headers;           /* of char *, names and values in turn; or NULL */
   guint handshake_timeout;
   guint close_timeout;
+  guint ping_interval;
+  guint pong_timeout;
   guint64 max_message_size;
   guint64 max_buffered_amount;
+  S9wsReadClocks read_clocks;   /* NULL: the system's */
 } S9wsConnectionConfig;
 
 typedef enum
@@ -54,6 +58,7 @@ typedef struct
   guint64 pongs_received, pongs_sent;
   guint64 reads, writes;  /* system calls; up to date once the transport is closed */
   gint64 last_round_trip; /* µs, -1: none */
+  guint64 round_trips;
 } S9wsCounters;
 
 typedef enum
@@ -158,6 +163,18 @@ gboolean s9ws_connection_may_block (S9wsConnection *connection);
 /* When the next timer is due, in monotonic µs; 0: none.  Waiting must end by then,
  * and s9ws_connection_read () be called. */
 gint64 s9ws_connection_get_deadline (S9wsConnection *connection);
+
+/* The shorter of @timeout (µs, -1: none) and the time until then: to be asked right
+ * before waiting.  0 where a ping is due, which the next call of _read () or
+ * _progress () sends. */
+gint64 s9ws_connection_bound_wait (S9wsConnection *connection,
+                                   gint64          timeout);
+
+/* Sends a ping that is due, for a caller who waits in the middle of sending.  Where the
+ * peer counts as lost, nothing more is to be sent.  @has_looked: reading ahead has just
+ * found nothing. */
+void s9ws_connection_attend_sending (S9wsConnection *connection,
+                                     gboolean        has_looked);
 
 /* Whether @code, @reason, a control payload or a text may be sent at all: what
  * s9ws_connection_send () and _close () check first, for a caller who queues. */

@@ -46,11 +46,14 @@ transmit (int         fd,
 }
 
 G_NO_INLINE static gssize
-fail_reading (GError **error)
+fail_reading (S9wsTransport  *transport,
+              GError        **error)
 {
+  transport->n_empty_reads++;
   if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
     return S9WS_TRANSPORT_AGAIN;
 
+  s9ws_transport_note_error (transport, errno);
   g_set_error (error, S9WS_ERROR, S9WS_ERROR_IO, _("Reading from the server failed: %s"), g_strerror (errno));
   return S9WS_TRANSPORT_FAILED;
 }
@@ -66,15 +69,17 @@ plain_read (S9wsTransport  *transport,
   transport->n_reads++;
   n = receive (transport->fd, buffer, size, transport->may_block ? 0 : MSG_DONTWAIT);
 
-  return G_LIKELY (n >= 0) ? n : fail_reading (error);
+  return G_LIKELY (n >= 0) ? n : fail_reading (transport, error);
 }
 
 G_NO_INLINE static gssize
-fail_writing (GError **error)
+fail_writing (S9wsTransport  *transport,
+              GError        **error)
 {
   if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
     return S9WS_TRANSPORT_AGAIN;
 
+  s9ws_transport_note_error (transport, errno);
   g_set_error (error, S9WS_ERROR, S9WS_ERROR_IO, _("Writing to the server failed: %s"), g_strerror (errno));
   return S9WS_TRANSPORT_FAILED;
 }
@@ -90,7 +95,7 @@ plain_write (S9wsTransport  *transport,
   transport->n_writes++;
   n = transmit (transport->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
 
-  return G_LIKELY (n >= 0) ? n : fail_writing (error);
+  return G_LIKELY (n >= 0) ? n : fail_writing (transport, error);
 }
 
 static gboolean

@@ -160,6 +160,15 @@ take_pulled (TlsTransport *tls,
   return (gssize) n;
 }
 
+static void
+fail_below (TlsTransport *tls,
+            int           error_number)
+{
+  gnutls_transport_set_errno (tls->session, error_number);
+  if (error_number != EAGAIN && error_number != EWOULDBLOCK)
+    s9ws_transport_note_error (&tls->transport, error_number);
+}
+
 static ssize_t
 pull (gnutls_transport_ptr_t user_data,
       void                  *buffer,
@@ -186,7 +195,8 @@ pull (gnutls_transport_ptr_t user_data,
 
   if (n <= 0)
     {
-      gnutls_transport_set_errno (tls->session, n < 0 ? errno : 0);
+      tls->transport.n_empty_reads++;
+      fail_below (tls, n < 0 ? errno : 0);
       return n;
     }
 
@@ -214,7 +224,7 @@ push (gnutls_transport_ptr_t user_data,
   while (n < 0 && errno == EINTR);
 
   if (n < 0)
-    gnutls_transport_set_errno (tls->session, errno);
+    fail_below (tls, errno);
   return n;
 }
 

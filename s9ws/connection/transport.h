@@ -58,8 +58,19 @@ struct _S9wsTransport
   int fd;             /* -1 for a transport in memory */
   gboolean may_block; /* read may wait for the first byte (the blocking client) */
   guint64 n_reads;    /* system calls, those that brought nothing included */
+  guint64 n_empty_reads; /* those */
   guint64 n_writes;
+  int error_number;      /* errno, of what failed first; 0: nothing has */
 };
+
+/* The first one stays: what fails later fails because of it. */
+static inline void
+s9ws_transport_note_error (S9wsTransport *transport,
+                           int            error_number)
+{
+  if (transport->error_number == 0)
+    transport->error_number = error_number;
+}
 
 static inline gssize
 s9ws_transport_read (S9wsTransport  *transport,

@@ -236,6 +236,21 @@ class TestClients(TestCase):
         self.assertIn('new client', error.message)
 
 
+class TestKeepAlive(TestCase):
+    def test_pings(self):
+        for kind in KINDS:
+            with self.subTest(kind=kind.__name__):
+                client = kind(uri=TLS_URI, options=make_options(ping_interval=20, pong_timeout=20000))
+                recorder = Recorder(client, pong=lambda client, _: client.close(1000, None))
+                self.assertTrue(client.run(None))
+                self.assertEqual(recorder.values('pong')[0][:4], b's9ws')
+                self.assertGreaterEqual(client.get_stats().round_trips, 1)
+
+    def test_timeout_alone(self):
+        client = S9ws.BlockingClient(uri=PLAIN_URI, options=make_options(pong_timeout=10))
+        self.assert_fails(S9ws.Error.INVALID_CONFIGURATION, client.open, None)
+
+
 class TestOpening(TestCase):
     def check_failure(self, kind, uri, code, options=None, then=None):
         for method in ('open', 'run'):

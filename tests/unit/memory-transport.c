@@ -20,6 +20,7 @@ memory_read (S9wsTransport *transport,
   transport->n_reads++;
   if (memory->max_read > 0)
     n = MIN (n, memory->max_read);
+  transport->n_empty_reads += n == 0;
   if (n == 0 && memory->is_broken)
     {
       g_set_error_literal (error, S9WS_ERROR, S9WS_ERROR_IO, "broken");
