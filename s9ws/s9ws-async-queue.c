@@ -14,14 +14,22 @@
 #define EVENTS_PER_DISPATCH 256      /* then others of the context have a turn ... */
 #define TIME_PER_DISPATCH (4 * 1000) /* ... and after this long, in µs */
 
+/* As long as there is more, the source steps back to where GTK redraws, or no frame
+ * would be drawn in a flood: sources of one priority take turns.  What is busy for ever
+ * at the default priority is stopped by the patience having an end. */
+#define PRIORITY G_PRIORITY_DEFAULT
+#define PRIORITY_IN_FLOOD (G_PRIORITY_HIGH_IDLE + 20)
+#define PATIENCE (10 * 1000) /* µs */
+
 struct _S9wsAsyncQueue
 {
   gatomicrefcount ref_count;
-  GAsyncQueue *queue;    /* of S9wsEvent; its lock also guards the next five */
+  GAsyncQueue *queue;    /* of S9wsEvent; its lock also guards the next six */
   gboolean has_ended;    /* QUIT has been taken off */
   int event_fds[2];      /* of a pipe, or -1 as long as nobody has asked for it */
   gboolean is_readable;  /* there is a byte in it */
   GSource *source;       /* or NULL */
+  GSource *raiser;       /* or NULL: brings the source back to PRIORITY */
   GMainContext *context; /* the source's: it cannot be asked once it is destroyed */
   int is_signalled;      /* atomic: the source has been told, and has not looked yet */
   S9wsQueueBudget *budget;
@@ -31,6 +39,7 @@ typedef struct
 {
   GSource source;
   S9wsAsyncQueue *queue;
+  GSource *raiser;
   GWeakRef object;
   S9wsEventFunc callback;
 } QueueSource;
@@ -241,6 +250,23 @@ source_check (GSource *source)
   return g_atomic_int_get (&((QueueSource *) source)->queue->is_signalled);
 }
 
+static void
+step_back (QueueSource *source)
+{
+  g_source_set_priority (&source->source, PRIORITY_IN_FLOOD);
+  g_source_set_ready_time (source->raiser, g_get_monotonic_time () + PATIENCE);
+}
+
+static void
+step_forward (QueueSource *source)
+{
+  if (g_source_get_priority (&source->source) == PRIORITY)
+    return;
+
+  g_source_set_priority (&source->source, PRIORITY);
+  g_source_set_ready_time (source->raiser, -1);
+}
+
 static gboolean
 source_dispatch (GSource     *source,
                  GSourceFunc  callback,
@@ -260,7 +286,10 @@ source_dispatch (GSource     *source,
     {
       event = s9ws_async_queue_pop (queue, 0);
       if (event == NULL)
-        return G_SOURCE_CONTINUE;
+        {
+          step_forward (queue_source);
+          return G_SOURCE_CONTINUE;
+        }
 
       queue_source->callback (object, event);
       s9ws_event_unref (event);
@@ -272,6 +301,7 @@ source_dispatch (GSource     *source,
 
   /* There may be more: stay ready, but let others of the context have their turn. */
   g_atomic_int_set (&queue->is_signalled, TRUE);
+  step_back (queue_source);
   return G_SOURCE_CONTINUE;
 }
 
@@ -281,6 +311,7 @@ source_finalize (GSource *source)
   QueueSource *queue_source = (QueueSource *) source;
 
   g_weak_ref_clear (&queue_source->object);
+  g_source_unref (queue_source->raiser);
   s9ws_async_queue_unref (queue_source->queue);
 }
 
@@ -291,6 +322,29 @@ static GSourceFuncs source_funcs = {
   .finalize = source_finalize,
 };
 
+static gboolean
+raiser_dispatch (GSource     *source,
+                 GSourceFunc  callback,
+                 gpointer     user_data)
+{
+  step_forward (user_data);
+  return G_SOURCE_CONTINUE;
+}
+
+static GSourceFuncs raiser_funcs = {
+  .dispatch = raiser_dispatch,
+};
+
+/* They hold each other until one is destroyed. */
+static GSource *
+create_raiser (QueueSource *source)
+{
+  source->raiser = g_source_new (&raiser_funcs, sizeof (GSource));
+  g_source_set_static_name (source->raiser, "S9wsAsyncClient, in a flood");
+  g_source_set_callback (source->raiser, NULL, g_source_ref (&source->source), (GDestroyNotify) g_source_unref);
+  return g_source_ref (source->raiser);
+}
+
 void
 s9ws_async_queue_attach (S9wsAsyncQueue *queue,
                          GMainContext   *context,
@@ -299,6 +353,7 @@ s9ws_async_queue_attach (S9wsAsyncQueue *queue,
 {
   GSource *source = g_source_new (&source_funcs, sizeof (QueueSource));
   QueueSource *queue_source = (QueueSource *) source;
+  GSource *raiser = create_raiser (queue_source);
 
   g_source_set_static_name (source, "S9wsAsyncClient");
   queue_source->queue = s9ws_async_queue_ref (queue);
@@ -310,9 +365,11 @@ s9ws_async_queue_attach (S9wsAsyncQueue *queue,
 
   s9ws_async_queue_detach (queue);
   g_source_attach (source, context);
+  g_source_attach (raiser, context);
 
   g_async_queue_lock (queue->queue);
   queue->source = source;
+  queue->raiser = raiser;
   queue->context = g_main_context_ref (context);
   g_async_queue_unlock (queue->queue);
 
@@ -323,11 +380,12 @@ s9ws_async_queue_attach (S9wsAsyncQueue *queue,
 void
 s9ws_async_queue_detach (S9wsAsyncQueue *queue)
 {
-  GSource *source;
+  GSource *source, *raiser;
   GMainContext *context;
 
   g_async_queue_lock (queue->queue);
   source = g_steal_pointer (&queue->source);
+  raiser = g_steal_pointer (&queue->raiser);
   context = g_steal_pointer (&queue->context);
   g_async_queue_unlock (queue->queue);
 
@@ -335,6 +393,8 @@ s9ws_async_queue_detach (S9wsAsyncQueue *queue)
     {
       g_source_destroy (source);
       g_source_unref (source);
+      g_source_destroy (raiser);
+      g_source_unref (raiser);
       g_main_context_unref (context);
     }
 }

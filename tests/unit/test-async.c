@@ -562,6 +562,36 @@ test_attach (void)
   g_main_context_unref (context.context);
 }
 
+/* What GTK redraws by comes after the default priority, and has its turn all the same. */
+static void
+test_attach_and_redraw (void)
+{
+  g_autoptr (TestServer) server = test_server_new (script_many, NULL);
+  g_autoptr (S9wsAsyncClient) client = create (server, NULL, 0);
+  g_autoptr (GSource) redraw = g_idle_source_new ();
+  Context context = { .context = g_main_context_new (), .thread = g_thread_self () };
+
+  /* All is there before anything is taken off: only turns count, not time. */
+  g_assert_true (s9ws_async_client_start (client, NULL));
+  s9ws_async_client_join (client);
+
+  context.loop = g_main_loop_new (context.context, FALSE);
+  g_source_set_priority (redraw, G_PRIORITY_HIGH_IDLE + 20);
+  g_source_set_callback (redraw, on_idle_in_context, &context, NULL);
+  g_source_attach (redraw, context.context);
+  g_signal_connect (client, "text-message", G_CALLBACK (on_text_in_context), &context);
+  g_signal_connect (client, "quit", G_CALLBACK (on_quit_in_context), &context);
+  s9ws_async_client_attach (client, context.context);
+  g_main_loop_run (context.loop);
+  g_assert_cmpuint (context.n_messages, ==, 20000);
+  /* Now and then the source steps forward. */
+  g_assert_cmpuint (context.n_timeouts_in_flood, >=, 20000 / 256 / 4);
+
+  g_source_destroy (redraw);
+  g_main_loop_unref (context.loop);
+  g_main_context_unref (context.context);
+}
+
 static void
 on_opened_count (GObject      *object,
                  GAsyncResult *result,
@@ -794,6 +824,7 @@ main (int    argc,
   g_test_add_func ("/async/open-then-start", test_open_then_start);
   g_test_add_func ("/async/open-while-started", test_open_while_started);
   g_test_add_func ("/async/attach", test_attach);
+  g_test_add_func ("/async/attach-and-redraw", test_attach_and_redraw);
   g_test_add_func ("/async/open-async-twice", test_open_async_twice);
   g_test_add_func ("/async/no-descriptors", test_no_descriptors);
   for (guint i = 0; i < G_N_ELEMENTS (wheres); i++)
