@@ -11,6 +11,9 @@
  *   /paced/COUNT/NS           after a message, COUNT messages, one each NS nanoseconds,
  *                             each with the time at which it was sent (8 bytes, ns of
  *                             CLOCK_MONOTONIC, this machine's order) in 32 bytes
+ *   /flood/RATE/SIZE/TYPE     RATE messages a second until the client closes, in a write
+ *                             each millisecond; what the client does not take is not
+ *                             made up for.  Without TLS.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -252,6 +255,48 @@ pace (Peer    *peer,
   return TRUE;
 }
 
+/* FALSE after an answer to a close, and where there can be none. */
+static gboolean
+answer (Peer *peer)
+{
+  S9wsMessage message;
+
+  if (!read_message (peer, &message))
+    return FALSE;
+  if (message.opcode == S9WS_OPCODE_CLOSE)
+    {
+      send_all (peer, "\x88\x00", 2);
+      return FALSE;
+    }
+
+  return message.opcode != S9WS_OPCODE_PING || send_message (peer, S9WS_OPCODE_PONG, message.data, message.size);
+}
+
+/* Answers in between: what is sent has an end every millisecond. */
+static void
+flood (Peer    *peer,
+       guint64  rate,
+       size_t   size,
+       guint8   opcode)
+{
+  struct pollfd polled = { .fd = peer->fd, .events = POLLIN };
+  guint64 begin = get_now (), n_sent = 0;
+  gboolean goes_on = TRUE;
+
+  while (goes_on)
+    {
+      guint64 n_due = (get_now () - begin) / 1000 * rate / 1000000;
+
+      if (n_due > n_sent + rate / 10)
+        n_sent = n_due - rate / 10;
+      goes_on = blast (peer, n_due - n_sent, size, opcode);
+      n_sent = n_due;
+
+      if (goes_on && (peer->window.begin < peer->window.end || poll (&polled, 1, 1) > 0))
+        goes_on = answer (peer);
+    }
+}
+
 static void
 serve (Peer       *peer,
        const char *path)
@@ -262,7 +307,14 @@ serve (Peer       *peer,
   S9wsMessage message;
   gboolean is_blast = sscanf (path, "/blast/%llu/%llu/%15s", &count, &size, type) == 3;
   gboolean is_paced = !is_blast && sscanf (path, "/paced/%llu/%llu", &count, &size) == 2;
+  gboolean is_flood = sscanf (path, "/flood/%llu/%llu/%15s", &count, &size, type) == 3;
   gboolean is_sink = !is_blast && !is_paced && sscanf (path, "/sink/%llu", &count) == 1;
+
+  if (is_flood)
+    {
+      flood (peer, count, size, strcmp (type, "text") == 0 ? S9WS_OPCODE_TEXT : S9WS_OPCODE_BINARY);
+      return;
+    }
 
   while (read_message (peer, &message))
     {
