@@ -4,7 +4,7 @@
 Usage: check-installed.py SOURCE-ROOT BUILD-ROOT
 
 Installs the build into a staging folder, and uses it from there: a C program by
-pkg-config, Python by the typelib, Vala by the vapi. Then a project of its own builds
+pkg-config, Python and GJS by the typelib, Vala by the vapi. Then a project of its own builds
 the source tree as its subproject.
 
 SPDX-License-Identifier: LGPL-2.1-or-later
@@ -54,6 +54,15 @@ except GLib.Error as error:
     print(type(client).__gtype__.name)
 '''
 
+GJS = '''
+import S9ws from 'gi://S9ws?version=1';
+const client = new S9ws.AsyncClient({uri: 'ws:nonsense'});
+const [failed] = client; // by what is installed for GJS
+if (!failed.get_error().matches(S9ws.Error, S9ws.Error.INVALID_URI))
+  throw failed.get_error();
+print(client.constructor.$gtype.name);
+'''
+
 VALA = '''
 int main () {
   var client = new S9ws.AsyncClient ("ws:nonsense", null);
@@ -98,7 +107,7 @@ def say_expected(*command, **more):
 def clean_environment(**more):
     """Without what the tests of the build tree are run with."""
     environment = {name: value for name, value in os.environ.items()
-                   if not name.startswith(('MESON', 'GI_', 'PKG_CONFIG', 'DESTDIR', 'NINJA'))}
+                   if not name.startswith(('MESON', 'GI_', 'GJS_', 'PKG_CONFIG', 'DESTDIR', 'NINJA'))}
     environment.pop('LD_LIBRARY_PATH', None)
     return {**environment, **{name: str(value) for name, value in more.items()}}
 
@@ -167,6 +176,13 @@ class Staging:
         say_expected('/usr/bin/python3', '-c', SCRIPT, env=clean_environment(
             GI_TYPELIB_PATH=self.libraries / 'girepository-1.0', LD_LIBRARY_PATH=self.libraries))
 
+    def test_gjs(self):
+        script = self.work / 'program.js'
+        script.write_text(GJS, encoding='utf-8')
+        say_expected('gjs', '-m', script, env=clean_environment(
+            GI_TYPELIB_PATH=self.libraries / 'girepository-1.0', LD_LIBRARY_PATH=self.libraries,
+            XDG_DATA_DIRS=f'{self.data}:/usr/share'))
+
     def test_vala(self):
         source = self.work / 'program.vala'
         source.write_text(VALA, encoding='utf-8')
@@ -201,7 +217,7 @@ def main(source, build):
     with tempfile.TemporaryDirectory(prefix='s9ws-installed-') as work:
         staging = Staging(pathlib.Path(source), pathlib.Path(build), pathlib.Path(work))
         tests = [staging.test_install, staging.test_version, staging.test_program,
-                 staging.test_headers, staging.test_python]
+                 staging.test_headers, staging.test_python, staging.test_gjs]
         if (pathlib.Path(build) / 'introspection/s9ws-1.vapi').exists():
             tests.append(staging.test_vala)
         tests.append(staging.test_subproject)

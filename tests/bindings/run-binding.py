@@ -2,8 +2,8 @@
 """run-binding.py: runs a test of a binding against a server of another project.
 
 Starts server.py, runs the given command with the server's two URIs behind its
-arguments, with the build tree's library and typelib to be found first and with the
-certificate authority in S9WS_TEST_CA, and stops the server. The command's output and
+arguments, with the build tree's library, typelib and overrides to be found first and with
+the certificate authority in S9WS_TEST_CA, and stops the server. The command's output and
 exit code are passed on.
 
 SPDX-License-Identifier: LGPL-2.1-or-later
@@ -16,6 +16,7 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+OVERRIDES = os.path.join(HERE, '../../introspection')
 START_TIMEOUT = 60  # seconds, as all of these: a busy machine is slow
 STOP_TIMEOUT = 10
 TEST_TIMEOUT = 240
@@ -59,10 +60,11 @@ def run_test(arguments, uris):
     environment = dict(os.environ, S9WS_TEST_CA=os.path.join(arguments.certificates, 'ca.pem'))
     prepend(environment, 'GI_TYPELIB_PATH', arguments.typelibs)
     prepend(environment, 'LD_LIBRARY_PATH', arguments.libraries)
+    prepend(environment, 'GJS_PATH', OVERRIDES)
 
     test = subprocess.Popen(arguments.test + uris, env=environment, stdin=subprocess.DEVNULL)
     try:
-        return test.wait(TEST_TIMEOUT)
+        return test.wait(arguments.timeout)
     except subprocess.TimeoutExpired:
         sys.exit('The test did not end')
     finally:
@@ -73,6 +75,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--typelibs', required=True, help='where S9ws-1.typelib is')
     parser.add_argument('--libraries', required=True, help='where libs9ws-1.so is')
+    parser.add_argument('--timeout', type=int, default=TEST_TIMEOUT,
+                        help='how long the test may take, in seconds')
     parser.add_argument('--certificates', required=True,
                         help='where ca.pem, good.pem and good-key.pem are')
     parser.add_argument('test', nargs=argparse.REMAINDER, help='a command')

@@ -121,8 +121,13 @@ class Notes {
   }
 }
 
+// An attached client lives as long as something refers to it: a promise that it is to
+// resolve does not.
+let kept = null;
+
 function listen(client, actions) {
   const notes = new Notes(actions);
+  kept = client;
   for (const name of ['activated', 'text-message', 'binary-message', 'ping', 'pong',
     'connection-closed', 'error', 'quit'])
     client.connect(name, (self, ...values) => notes.add(self, name, ...values));
@@ -317,16 +322,17 @@ forEachClient('flood', client => {
 
 // Few: GJS drops callbacks while it collects garbage.
 forEachClient('kept bytes', client => {
-  const kept = [];
+  const messages = [];
   const notes = listen(client, {
     'activated': () => client.send_text('!binary 10 20000'),
-    'binary-message': (_, data) => kept.push(data) === 10 && client.close(1000, null),
+    'binary-message': (_, data) => messages.push(data) === 10 && client.close(1000, null),
   });
   assert(client.run(null));
   assert(notes.failure === null);
   client = null;
+  kept = null;
   System.gc();
-  assertEqual(kept, Array.from({length: 10}, (_, i) => new Uint8Array(20000).fill(i)));
+  assertEqual(messages, Array.from({length: 10}, (_, i) => new Uint8Array(20000).fill(i)));
 });
 
 forEachClient('errors', client => {
@@ -424,6 +430,7 @@ tests['attach'] = async () => {
   const client = makeClient(S9ws.AsyncClient, PLAIN_URI);
   const handler = new Handler();
   client.set_handler(handler);
+  kept = client;
   await new Promise(resolve => {
     handler.notes.actions = {'activated': () => client.close(1000, null), 'quit': resolve};
     client.attach(null);
@@ -478,6 +485,67 @@ for (const [name, pop] of Object.entries({
     };
   }
 }
+
+const getEventTexts = async client => {
+  const texts = [];
+  for await (const event of client)
+    texts.push(event.get_text() ?? event.get_kind());
+  return texts;
+};
+
+for (const uri of [PLAIN_URI, TLS_URI]) {
+  const {ACTIVATED, CONNECTION_CLOSED, QUIT} = S9ws.EventKind;
+  const scheme = uri.split(':')[0];
+
+  tests[`for, ${scheme}`] = () => {
+    const client = makeClient(S9ws.AsyncClient, uri);
+    const texts = [];
+    for (const event of client) {
+      if (event.get_kind() === ACTIVATED)
+        client.send_text(`!burst ${N_MESSAGES}`);
+      else if (event.get_text() !== null && texts.push(event.get_text()) === N_MESSAGES)
+        client.close(1000, null);
+    }
+    assertEqual(texts, Array.from({length: N_MESSAGES}, (_, i) => `${i}`));
+    assertEqual([...client], []);
+  };
+
+  tests[`for await, ${scheme}`] = async () => {
+    const client = makeClient(S9ws.AsyncClient, uri);
+    const kinds = [];
+    for await (const event of client) {
+      kinds.push(event.get_kind());
+      if (event.get_kind() === ACTIVATED) {
+        client.send_text('one');
+        break; // and go on below
+      }
+    }
+    for await (const event of client) {
+      kinds.push(event.get_text() ?? event.get_kind());
+      await sleep(1);
+      if (event.get_text() !== null)
+        client.close(1000, null);
+    }
+    assertEqual(kinds, [ACTIVATED, 'one', CONNECTION_CLOSED, QUIT]);
+    assertEqual(await getEventTexts(client), []);
+  };
+
+  tests[`for await of an open client, ${scheme}`] = async () => {
+    const client = makeClient(S9ws.AsyncClient, uri);
+    assert(client.open(null));
+    client.send_text('!close 1001 away');
+    assertEqual(await getEventTexts(client), [ACTIVATED, CONNECTION_CLOSED, QUIT]);
+  };
+}
+
+tests['for await of a client that cannot open'] = async () => {
+  const {ERROR, QUIT} = S9ws.EventKind;
+  for (const uri of ['nonsense', `${PLAIN_URI}refused`]) {
+    const client = new S9ws.AsyncClient({uri});
+    assertEqual(await getEventTexts(client), [ERROR, QUIT]);
+    assertEqual(await getEventTexts(client), []);
+  }
+};
 
 tests['an error that is popped'] = () => {
   const client = new S9ws.AsyncClient({uri: `${PLAIN_URI}refused`});

@@ -1,0 +1,100 @@
+// S9ws.js: iteration over the events of an asynchronous client, for GJS
+//
+// GJS loads this with the typelib. It changes nothing that is there without it.
+//
+// SPDX-License-Identifier: LGPL-2.1-or-later
+const {GLib} = imports.gi;
+const System = imports.system;
+
+// Events between two turns of the main loop.
+const BATCH = 64;
+// How long to wait for events, in ms: the longer the longer there was none.
+const MAX_WAIT = 16;
+// How much may become garbage before it is collected.
+const MAX_EVENTS = 10000;
+const MAX_BYTES = 8 * 1024 * 1024;
+
+function sleep(ms) {
+  return new Promise(resolve => {
+    GLib.timeout_add(GLib.PRIORITY_DEFAULT_IDLE, ms, () => {
+      resolve();
+      return GLib.SOURCE_REMOVE;
+    });
+  });
+}
+
+// Where starting fails, the events say so.
+function start(client) {
+  try {
+    client.start();
+  } catch (error) {
+    if (!(error instanceof GLib.Error))
+      throw error;
+  }
+}
+
+// While GJS collects garbage little by little, it drops callbacks, that of sleep () too.
+// It does so once enough byte arrays have been made: whole collections prevent that.
+class Collector {
+  constructor(client) {
+    this._client = client;
+    this._nEvents = 0;
+    this._nBytes = 0;
+  }
+
+  collect(nEvents) {
+    const {bytes_received: nBytes} = this._client.get_stats();
+    this._nEvents += nEvents;
+    if (this._nEvents < MAX_EVENTS && nBytes - this._nBytes < MAX_BYTES)
+      return;
+
+    System.gc();
+    this._nEvents = 0;
+    this._nBytes = nBytes;
+  }
+}
+
+function* iterate(S9ws, client) {
+  start(client);
+  for (let event; (event = client.pop_event()) !== null;)
+    yield event;
+}
+
+async function* iterateAsync(S9ws, client) {
+  const collector = new Collector(client);
+  let wait = 0;
+
+  start(client);
+  for (;;) {
+    const events = client.pop_events(BATCH, 0);
+    if (events.length === 0 && client.state === S9ws.State.CLOSED) {
+      // The last one comes at once, or has been taken off by somebody.
+      const last = client.pop_event();
+      if (last === null)
+        return;
+      events.push(last);
+    }
+
+    for (const event of events) {
+      yield event;
+      if (event.get_kind() === S9ws.EventKind.QUIT)
+        return;
+    }
+
+    wait = events.length > 0 ? 0 : Math.min(wait * 2 + 1, MAX_WAIT);
+    collector.collect(events.length);
+    await sleep(wait);
+  }
+}
+
+function _init() {
+  const S9ws = this;
+  const {prototype} = S9ws.AsyncClient;
+
+  prototype[Symbol.iterator] = function () {
+    return iterate(S9ws, this);
+  };
+  prototype[Symbol.asyncIterator] = function () {
+    return iterateAsync(S9ws, this);
+  };
+}
