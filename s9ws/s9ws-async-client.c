@@ -251,8 +251,11 @@ s9ws_async_client_run (S9wsClient    *client,
       return FALSE;
     }
 
-  /* Where opening failed, the events of that are in the queue. */
-  if (!ensure_started (async, &start_error))
+  /* Here rather than on the client's thread: so that it is here that a certificate is
+   * asked about.  Where opening failed, the events of that are in the queue. */
+  if ((s9ws_async_thread_get_state (async->thread) == S9WS_STATE_NEW &&
+       !s9ws_async_client_open (client, NULL, &start_error)) ||
+      !ensure_started (async, &start_error))
     {
       S9wsEvent *event;
 
@@ -390,6 +393,7 @@ static void
 s9ws_async_client_init (S9wsAsyncClient *client)
 {
   client->thread = s9ws_async_thread_new (S9WS_CLIENT (client)->quit);
+  s9ws_async_thread_set_client (client->thread, S9WS_CLIENT (client));
 }
 
 /**

@@ -398,3 +398,15 @@ s9ws_async_queue_detach (S9wsAsyncQueue *queue)
       g_main_context_unref (context);
     }
 }
+
+GMainContext *
+s9ws_async_queue_dup_context (S9wsAsyncQueue *queue)
+{
+  GMainContext *context;
+
+  g_async_queue_lock (queue->queue);
+  context = queue->context != NULL ? g_main_context_ref (queue->context) : NULL;
+  g_async_queue_unlock (queue->queue);
+
+  return context;
+}

@@ -44,6 +44,8 @@ void s9ws_async_queue_attach (S9wsAsyncQueue *queue,
                               GMainContext   *context,
                               GObject        *object,
                               S9wsEventFunc   callback);
+/* The source's, or NULL. */
+GMainContext *s9ws_async_queue_dup_context (S9wsAsyncQueue *queue);
 /* Ends the source, once its object is going. */
 void s9ws_async_queue_detach (S9wsAsyncQueue *queue);
 

@@ -14,6 +14,7 @@
 
 #include "connection/waiting.h"
 #include "s9ws-opener.h"
+#include "s9ws-question.h"
 #include "s9ws-strategy.h"
 
 #define ABANDONED_TIMEOUT (5 * G_USEC_PER_SEC) /* µs for the closing handshake, at most */
@@ -28,6 +29,8 @@ struct _S9wsAsyncThread
   int has_work;            /* atomic: set by others, cleared by the I/O thread */
   int is_sleeping;         /* atomic: set by the I/O thread; who clears it wakes it */
   int is_abandoned;        /* atomic */
+  GWeakRef client;         /* thread-safe */
+  gboolean opens_itself;   /* the I/O thread's, set before it opens */
 
   char *uri;               /* these two: written with the lock held, while NEW; */
   S9wsSettings *settings;  /* immutable after that */
@@ -79,9 +82,17 @@ s9ws_async_thread_new (GCancellable *quit)
   thread->queue = s9ws_async_queue_new ();
   thread->counters.last_round_trip = -1;
   g_queue_init (&thread->tasks);
+  g_weak_ref_init (&thread->client, NULL);
   g_mutex_init (&thread->lock);
   g_cond_init (&thread->changed);
   return thread;
+}
+
+void
+s9ws_async_thread_set_client (S9wsAsyncThread *thread,
+                              S9wsClient      *client)
+{
+  g_weak_ref_set (&thread->client, client);
 }
 
 void
@@ -105,6 +116,7 @@ s9ws_async_thread_unref (S9wsAsyncThread *thread)
   g_free (thread->close_reason);
   g_free (thread->uri);
   g_object_unref (thread->quit);
+  g_weak_ref_clear (&thread->client);
   g_mutex_clear (&thread->lock);
   g_cond_clear (&thread->changed);
   g_free (thread);
@@ -158,6 +170,19 @@ give_up_outbox_locked (S9wsAsyncThread *thread)
 
 /* Opening */
 
+static gboolean
+on_question (const char          *chain,
+             GTlsCertificateFlags reasons,
+             gpointer             user_data)
+{
+  S9wsAsyncThread *thread = user_data;
+  g_autoptr (GMainContext) context = NULL;
+
+  if (thread->opens_itself)
+    context = s9ws_async_queue_dup_context (thread->queue);
+  return s9ws_ask_about_certificate (&thread->client, context, thread->quit, chain, reasons);
+}
+
 gboolean
 s9ws_async_thread_begin (S9wsAsyncThread *thread,
                          const char      *uri,
@@ -174,8 +199,12 @@ s9ws_async_thread_begin (S9wsAsyncThread *thread,
       thread->uri = g_strdup (uri);
       thread->settings = s9ws_options_read (options, &local_error);
       if (thread->settings != NULL)
-        s9ws_async_queue_prepare (thread->queue, (gssize) MIN (thread->settings->max_queued_bytes, G_MAXSSIZE),
-                                  &local_error);
+        {
+          thread->settings->question = on_question;
+          thread->settings->question_data = thread;
+          s9ws_async_queue_prepare (thread->queue, (gssize) MIN (thread->settings->max_queued_bytes, G_MAXSSIZE),
+                                    &local_error);
+        }
       set_state_locked (thread, S9WS_STATE_CONNECTING);
     }
   g_mutex_unlock (&thread->lock);
@@ -526,7 +555,8 @@ thread_main (gpointer data)
 {
   S9wsAsyncThread *thread = data;
 
-  if (thread->connection != NULL || s9ws_async_thread_open (thread, NULL))
+  thread->opens_itself = thread->connection == NULL;
+  if (!thread->opens_itself || s9ws_async_thread_open (thread, NULL))
     work (thread);
 
   g_mutex_lock (&thread->lock);

@@ -17,6 +17,10 @@ typedef struct _S9wsAsyncThread S9wsAsyncThread;
 S9wsAsyncThread *s9ws_async_thread_new   (GCancellable    *quit);
 void             s9ws_async_thread_unref (S9wsAsyncThread *thread);
 
+/* Whose signal asks about certificates. */
+void s9ws_async_thread_set_client (S9wsAsyncThread *thread,
+                                   S9wsClient      *client);
+
 /* All of these may be called from any thread. */
 
 /* From NEW to CONNECTING: reads the options.  FALSE in any other state. */

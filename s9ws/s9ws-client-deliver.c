@@ -22,6 +22,7 @@ enum
   CONNECTION_CLOSED,
   ERROR,
   QUIT,
+  ACCEPT_CERTIFICATE,
   N_SIGNALS
 };
 
@@ -181,6 +182,37 @@ s9ws_client_install_signals (S9wsClientClass *klass)
    * Since: 0.1
    */
   signals[QUIT] = add_plain_signal (klass, "quit");
+
+  /**
+   * S9wsClient::accept-certificate:
+   * @client: the client
+   * @chain: the certificates that the server sent, its own first, in PEM
+   * @reasons: why they did not verify
+   *
+   * Emitted while the client opens, where the server's certificate did not verify: asks
+   * whether it is to be accepted all the same. One that verified is not asked about.
+   *
+   * The handshake waits for the answer, for which
+   * [property@S9ws.Options:handshake-timeout] stops; what the server's patience is,
+   * nobody knows. Without an answer, or if it is %FALSE, opening fails with
+   * %S9WS_ERROR_TLS. A session that was accepted this way is not resumed by others: they
+   * are asked, too.
+   *
+   * Emitted on the thread that calls [method@S9ws.Client.open] or
+   * [method@S9ws.Client.run]; with [method@S9ws.Client.open_async] in the main context
+   * that it was called in; by [class@S9ws.AsyncClient] in the main context that it is
+   * attached to, and on its own thread if there is none and
+   * [method@S9ws.AsyncClient.start] has been called: bindings that cannot be called on
+   * other threads, as GJS, are to attach or to open first. A [iface@S9ws.Handler] leaves
+   * this signal as it is.
+   *
+   * Returns: %TRUE to accept
+   *
+   * Since: 0.1
+   */
+  signals[ACCEPT_CERTIFICATE] = g_signal_new ("accept-certificate", G_TYPE_FROM_CLASS (klass),
+                                              G_SIGNAL_RUN_LAST, 0, g_signal_accumulator_true_handled, NULL, NULL,
+                                              G_TYPE_BOOLEAN, 2, G_TYPE_STRING, G_TYPE_TLS_CERTIFICATE_FLAGS);
 }
 
 void
@@ -272,6 +304,23 @@ s9ws_client_deliver_error (S9wsClient   *client,
     EMIT (client, signals[ERROR], error);
   else if (client->handler_iface->error != NULL)
     client->handler_iface->error (client->handler, client, error);
+}
+
+gboolean
+s9ws_client_has_certificate_handler (S9wsClient *client)
+{
+  return g_signal_has_handler_pending (client, signals[ACCEPT_CERTIFICATE], 0, FALSE);
+}
+
+gboolean
+s9ws_client_deliver_certificate (S9wsClient          *client,
+                                 const char          *chain,
+                                 GTlsCertificateFlags reasons)
+{
+  gboolean is_accepted = FALSE;
+
+  g_signal_emit (client, signals[ACCEPT_CERTIFICATE], 0, chain, reasons, &is_accepted);
+  return is_accepted;
 }
 
 /* To the handler, which sees the bytes as they are. */

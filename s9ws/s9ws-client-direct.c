@@ -12,6 +12,7 @@
 #include "connection/waiting.h"
 #include "s9ws-event-private.h"
 #include "s9ws-opener.h"
+#include "s9ws-question.h"
 
 static void
 set_state (S9wsClient *client,
@@ -88,14 +89,33 @@ begin_open (S9wsClient  *client,
   return FALSE;
 }
 
-/* Emits nothing: it may run on a thread that is not the user's. */
+static gboolean
+on_question (const char          *chain,
+             GTlsCertificateFlags reasons,
+             gpointer             user_data)
+{
+  S9wsClient *client = user_data;
+  gboolean is_accepted;
+  GWeakRef ref;
+
+  g_weak_ref_init (&ref, client);
+  is_accepted = s9ws_ask_about_certificate (&ref, client->asking_context, client->quit, chain, reasons);
+  g_weak_ref_clear (&ref);
+  return is_accepted;
+}
+
+/* Emits nothing by itself: it may run on a thread that is not the user's. */
 static gboolean
 open_connection (S9wsClient  *client,
                  GError     **error)
 {
   client->settings = s9ws_options_read (client->options, error);
-  if (client->settings == NULL ||
-      !s9ws_open_connection (client->uri, client->settings, client->quit, &client->connection, error))
+  if (client->settings == NULL)
+    return FALSE;
+
+  client->settings->question = on_question;
+  client->settings->question_data = client;
+  if (!s9ws_open_connection (client->uri, client->settings, client->quit, &client->connection, error))
     return FALSE;
 
   set_wake_fd (client, s9ws_connection_get_transport (client->connection)->fd);
@@ -201,6 +221,7 @@ direct_open_async (S9wsClient   *client,
   *chain = s9ws_client_chain_cancellable (client, cancellable);
   g_task_set_task_data (task, chain, g_free);
 
+  client->asking_context = g_main_context_ref (g_task_get_context (task));
   inner = g_task_new (client, NULL, on_opened, task);
   g_task_run_in_thread (inner, open_in_thread);
 }

@@ -48,6 +48,7 @@ struct _S9wsClient
   gboolean has_received; /* the last turn has, or there was none */
   gint64 wait_until;     /* when the wait that run_until cut short is over; 0: none was */
   GQueue ends;           /* of S9wsEvent: what receive () has still to tell of the end */
+  GMainContext *asking_context; /* of open_async (), or NULL */
   GMutex wake_lock;
   int wake_fd;          /* guarded by wake_lock; -1 unless the connection is open */
 };
@@ -107,19 +108,23 @@ void s9ws_client_deliver_activated (S9wsClient      *client);
 void s9ws_client_deliver_poll      (S9wsClient      *client);
 void s9ws_client_deliver_idle      (S9wsClient      *client);
 /* The two halves of _deliver_message (), below. */
-void s9ws_client_hand_over      (S9wsClient     *client,
-                                 S9wsMessage    *message);
-void s9ws_client_emit_message   (S9wsClient     *client,
-                                 S9wsConnection *connection,
-                                 S9wsMessage    *message);
-void s9ws_client_deliver_closed (S9wsClient     *client,
-                                 guint           code,
-                                 const char     *reason);
-void s9ws_client_deliver_error  (S9wsClient     *client,
-                                 const GError   *error);
-void s9ws_client_deliver_quit   (S9wsClient     *client);
-void s9ws_client_deliver_event  (S9wsClient     *client,
-                                 S9wsEvent      *event);
+void     s9ws_client_hand_over               (S9wsClient           *client,
+                                              S9wsMessage          *message);
+void     s9ws_client_emit_message            (S9wsClient           *client,
+                                              S9wsConnection       *connection,
+                                              S9wsMessage          *message);
+void     s9ws_client_deliver_closed          (S9wsClient           *client,
+                                              guint                 code,
+                                              const char           *reason);
+void     s9ws_client_deliver_error           (S9wsClient           *client,
+                                              const GError         *error);
+void     s9ws_client_deliver_quit            (S9wsClient           *client);
+gboolean s9ws_client_has_certificate_handler (S9wsClient           *client);
+gboolean s9ws_client_deliver_certificate     (S9wsClient           *client,
+                                              const char           *chain,
+                                              GTlsCertificateFlags  reasons);
+void     s9ws_client_deliver_event           (S9wsClient           *client,
+                                              S9wsEvent            *event);
 
 /* While delivering, a handler that is replaced is kept. */
 void s9ws_client_begin_delivery (S9wsClient *client);

@@ -225,6 +225,7 @@ s9ws_client_finalize (GObject *object)
 
   g_queue_clear_full (&client->ends, (GDestroyNotify) s9ws_event_unref);
   g_clear_pointer (&client->settings, s9ws_settings_free);
+  g_clear_pointer (&client->asking_context, g_main_context_unref);
   g_clear_pointer (&client->retired_handlers, g_ptr_array_unref);
   g_clear_object (&client->handler);
   g_clear_object (&client->options);
@@ -379,6 +380,7 @@ s9ws_client_take_counters (S9wsStats          *stats,
   stats->writes = counters->writes;
   stats->last_round_trip = counters->last_round_trip;
   stats->round_trips = counters->round_trips;
+  stats->tls_resumed = counters->tls_resumed;
 }
 
 static void
@@ -1234,6 +1236,81 @@ s9ws_client_get_tls_session (S9wsClient *client)
   connection = S9WS_CLIENT_GET_CLASS (client)->get_connection (client);
   transport = connection != NULL ? s9ws_connection_get_transport (connection) : NULL;
   return transport != NULL ? s9ws_tls_transport_get_session (transport) : NULL;
+}
+
+static const S9wsTlsInfo *
+get_tls_info (S9wsClient *client)
+{
+  const S9wsAnswer *answer = S9WS_CLIENT_GET_CLASS (client)->get_answer (client);
+
+  return answer != NULL ? answer->tls : NULL;
+}
+
+/**
+ * s9ws_client_get_tls_version:
+ * @client: a client
+ *
+ * Gets the version of TLS that was negotiated, as `TLS1.3`. It stays after the end.
+ *
+ * Returns: (transfer none) (nullable): the version, or %NULL if there was no TLS handshake
+ *   that succeeded
+ *
+ * Since: 0.1
+ */
+const char *
+s9ws_client_get_tls_version (S9wsClient *client)
+{
+  const S9wsTlsInfo *info;
+
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), NULL);
+
+  info = get_tls_info (client);
+  return info != NULL ? info->version : NULL;
+}
+
+/**
+ * s9ws_client_get_tls_cipher:
+ * @client: a client
+ *
+ * Gets the cipher that was negotiated, as `AES-128-GCM`. It stays after the end.
+ *
+ * Returns: (transfer none) (nullable): the cipher, or %NULL if there was no TLS handshake
+ *   that succeeded
+ *
+ * Since: 0.1
+ */
+const char *
+s9ws_client_get_tls_cipher (S9wsClient *client)
+{
+  const S9wsTlsInfo *info;
+
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), NULL);
+
+  info = get_tls_info (client);
+  return info != NULL ? info->cipher : NULL;
+}
+
+/**
+ * s9ws_client_get_peer_certificate:
+ * @client: a client
+ *
+ * Gets the server's certificate, without its chain. It stays after the end, and is there
+ * after a session has been resumed, too.
+ *
+ * Returns: (transfer none) (nullable): the certificate in PEM, or %NULL if there was no TLS
+ *   handshake that succeeded
+ *
+ * Since: 0.1
+ */
+const char *
+s9ws_client_get_peer_certificate (S9wsClient *client)
+{
+  const S9wsTlsInfo *info;
+
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), NULL);
+
+  info = get_tls_info (client);
+  return info != NULL ? info->peer_certificate : NULL;
 }
 
 /**

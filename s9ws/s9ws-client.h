@@ -41,6 +41,8 @@ typedef struct _S9wsStats S9wsStats;
  *   that pong, or -1 if there was none
  * @round_trips: pings that were answered by such a pong, those of
  *   [property@S9ws.Options:ping-interval] included
+ * @tls_resumed: whether a session of [class@S9ws.TlsContext] was resumed, which spares
+ *   the server's certificate and most of the time that a handshake takes
  *
  * What a client has done so far; see [method@S9ws.Client.get_stats].
  *
@@ -62,6 +64,7 @@ struct _S9wsStats
   guint64 messages_unsent;
   gint64 last_round_trip;
   guint64 round_trips;
+  gboolean tls_resumed;
 };
 
 S9WS_AVAILABLE_IN_0_1
@@ -150,33 +153,39 @@ S9WS_AVAILABLE_IN_0_1
 void     s9ws_client_force_quit      (S9wsClient    *client);
 
 S9WS_AVAILABLE_IN_0_1
-const char  *s9ws_client_get_uri             (S9wsClient  *client);
+const char  *s9ws_client_get_uri              (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-S9wsOptions *s9ws_client_get_options         (S9wsClient  *client);
+S9wsOptions *s9ws_client_get_options          (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-S9wsState    s9ws_client_get_state           (S9wsClient  *client);
+S9wsState    s9ws_client_get_state            (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-const char  *s9ws_client_get_protocol        (S9wsClient  *client);
+const char  *s9ws_client_get_protocol         (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-guint64      s9ws_client_get_buffered_amount (S9wsClient  *client);
+guint64      s9ws_client_get_buffered_amount  (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-const char  *s9ws_client_get_response_header (S9wsClient  *client,
-                                              const char  *name);
+const char  *s9ws_client_get_response_header  (S9wsClient  *client,
+                                               const char  *name);
 S9WS_AVAILABLE_IN_0_1
-guint        s9ws_client_get_response_status (S9wsClient  *client);
+guint        s9ws_client_get_response_status  (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-GBytes      *s9ws_client_get_response_body   (S9wsClient  *client);
+GBytes      *s9ws_client_get_response_body    (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-int          s9ws_client_get_fd              (S9wsClient  *client);
+int          s9ws_client_get_fd               (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-GSocket     *s9ws_client_get_socket          (S9wsClient  *client);
+GSocket     *s9ws_client_get_socket           (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-gpointer     s9ws_client_get_tls_session     (S9wsClient  *client);
+gpointer     s9ws_client_get_tls_session      (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-S9wsStats   *s9ws_client_get_stats           (S9wsClient  *client);
+const char  *s9ws_client_get_tls_version      (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-void         s9ws_client_set_handler         (S9wsClient  *client,
-                                              S9wsHandler *handler);
+const char  *s9ws_client_get_tls_cipher       (S9wsClient  *client);
+S9WS_AVAILABLE_IN_0_1
+const char  *s9ws_client_get_peer_certificate (S9wsClient  *client);
+S9WS_AVAILABLE_IN_0_1
+S9wsStats   *s9ws_client_get_stats            (S9wsClient  *client);
+S9WS_AVAILABLE_IN_0_1
+void         s9ws_client_set_handler          (S9wsClient  *client,
+                                               S9wsHandler *handler);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (S9wsClient, g_object_unref)
 

@@ -14,6 +14,20 @@
 #include "s9ws-tls-context-private.h"
 
 static S9wsTransport *
+create_tls_transport (int                 fd,
+                      S9wsTlsSettings    *tls_settings,
+                      const S9wsEndpoint *endpoint,
+                      const S9wsSettings *settings,
+                      GError            **error)
+{
+  S9wsTransport *transport = s9ws_tls_transport_new (fd, tls_settings, endpoint->host, endpoint->port, error);
+
+  if (transport != NULL)
+    s9ws_tls_transport_set_question (transport, settings->question, settings->question_data);
+  return transport;
+}
+
+static S9wsTransport *
 create_transport (const S9wsEndpoint  *endpoint,
                   const S9wsSettings  *settings,
                   GCancellable        *quit,
@@ -35,7 +49,7 @@ create_transport (const S9wsEndpoint  *endpoint,
   if (fd < 0)
     transport = NULL;
   else if (endpoint->is_secure)
-    transport = s9ws_tls_transport_new (fd, tls_settings, endpoint->host, endpoint->port, error);
+    transport = create_tls_transport (fd, tls_settings, endpoint, settings, error);
   else
     transport = s9ws_plain_transport_new (fd);
 

@@ -22,6 +22,8 @@ typedef struct
   guint64 write_timeout;      /* µs */
   guint64 max_queued_bytes;
   S9wsTlsContext *tls_context; /* owned, or NULL */
+  S9wsTlsQuestion question;    /* the client's, or NULL */
+  gpointer question_data;
 } S9wsSettings;
 
 /* NULL stands for the defaults.  Fails with S9WS_ERROR_INVALID_CONFIGURATION. */

@@ -9,6 +9,7 @@
 #include <glib/gi18n-lib.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
+#include <string.h>
 
 #include "s9ws-error.h"
 
@@ -30,6 +31,19 @@
  *
  * Clients without a context share one with the defaults: the system's trust, and
  * everything verified.
+ *
+ * What a server gives to make the next handshake with it shorter, a session ticket, is
+ * kept in the context and used once, by the next client that opens the same host and
+ * port; [struct@S9ws.Stats] tells whether the session was resumed. Sessions that
+ * [signal@S9ws.Client::accept-certificate] had to excuse are not kept.
+ *
+ * Certificates and keys may lie on a token or in a hardware module: PKCS #11 URIs
+ * (RFC 7512) stand for files. Whatever PIN they need is in them, or in a file that they
+ * name (`pin-value`, `pin-source`); it is not repeated in error messages.
+ *
+ * Where the environment variable `SSLKEYLOGFILE` was set when the process began, the
+ * secrets of all sessions are written to the file that it names, so that tools such as
+ * Wireshark can decrypt what they have recorded. That is GnuTLS's doing.
  *
  * Since: 0.1
  */
@@ -172,8 +186,8 @@ s9ws_tls_context_class_init (S9wsTlsContextClass *klass)
   /**
    * S9wsTlsContext:ca-file:
    *
-   * A file of certificates, in PEM, to be trusted instead of the system's; %NULL for
-   * the system's.
+   * A file of certificates, in PEM, to be trusted instead of the system's, or a
+   * `pkcs11:` URI; %NULL for the system's.
    *
    * Since: 0.1
    */
@@ -182,8 +196,8 @@ s9ws_tls_context_class_init (S9wsTlsContextClass *klass)
   /**
    * S9wsTlsContext:certificate-file:
    *
-   * A file with the client's certificate, in PEM, with its chain behind it; %NULL for
-   * none.
+   * A file with the client's certificate, in PEM, with its chain behind it, or a
+   * `pkcs11:` URI; %NULL for none.
    *
    * Since: 0.1
    */
@@ -192,8 +206,9 @@ s9ws_tls_context_class_init (S9wsTlsContextClass *klass)
   /**
    * S9wsTlsContext:key-file:
    *
-   * A file with the key of the client's certificate, in PEM; %NULL if
-   * [property@S9ws.TlsContext:certificate-file] holds it as well.
+   * A file with the key of the client's certificate, in PEM, or a `pkcs11:` URI, of which
+   * the key never leaves the token; %NULL if [property@S9ws.TlsContext:certificate-file]
+   * holds it as well.
    *
    * Since: 0.1
    */
@@ -203,7 +218,8 @@ s9ws_tls_context_class_init (S9wsTlsContextClass *klass)
    * S9wsTlsContext:priority:
    *
    * A GnuTLS priority string that says which versions, ciphers and groups to use; %NULL
-   * for TLS 1.3 and 1.2 with AEAD ciphers.
+   * for TLS 1.3 and 1.2 with AEAD ciphers. `NORMAL:-VERS-ALL:+VERS-TLS1.3` asks for TLS
+   * 1.3 at least.
    *
    * Since: 0.1
    */
@@ -239,11 +255,23 @@ s9ws_tls_context_init (S9wsTlsContext *context)
 
 /* Loading, with the lock held */
 
+/* The name for messages: of a PKCS #11 URI the attributes of the query, among which the
+ * PIN is, are left out. */
+static char *
+redact (const char *name)
+{
+  if (g_ascii_strncasecmp (name, "pkcs11:", 7) != 0 || strchr (name, '?') == NULL)
+    return g_strdup (name);
+
+  return g_strdup_printf ("%.*s?…", (int) strcspn (name, "?"), name);
+}
+
 static gboolean
 load_trust (S9wsTlsContext                  *context,
             gnutls_certificate_credentials_t credentials,
             GError                         **error)
 {
+  g_autofree char *name = NULL;
   int n;
 
   if (context->ca_file == NULL)
@@ -259,8 +287,9 @@ load_trust (S9wsTlsContext                  *context,
   if (n > 0)
     return TRUE;
 
+  name = redact (context->ca_file);
   g_set_error (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION,
-               _("The ca-file “%s” could not be loaded: %s; expected certificates in PEM"), context->ca_file,
+               _("The ca-file “%s” could not be loaded: %s; expected certificates in PEM"), name,
                n < 0 ? gnutls_strerror (n) : _("it has no certificate"));
   return FALSE;
 }
@@ -271,24 +300,30 @@ load_certificate (S9wsTlsContext                  *context,
                   GError                         **error)
 {
   const char *key_file = context->key_file != NULL ? context->key_file : context->certificate_file;
+  g_autofree char *certificate_name = NULL;
+  g_autofree char *key_name = NULL;
   int code;
 
+  if (key_file == NULL)
+    return TRUE;
+
+  key_name = redact (key_file);
   if (context->certificate_file == NULL)
     {
-      if (context->key_file != NULL)
-        g_set_error (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION,
-                     _("There is the key-file “%s”, but no certificate-file: a key is of use only with its certificate"),
-                     context->key_file);
-      return context->key_file == NULL;
+      g_set_error (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION,
+                   _("There is the key-file “%s”, but no certificate-file: a key is of use only with its certificate"),
+                   key_name);
+      return FALSE;
     }
 
   code = gnutls_certificate_set_x509_key_file (credentials, context->certificate_file, key_file, GNUTLS_X509_FMT_PEM);
   if (code >= 0)
     return TRUE;
 
+  certificate_name = redact (context->certificate_file);
   g_set_error (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION,
                _("The certificate-file “%s” with the key-file “%s” could not be loaded: %s"),
-               context->certificate_file, key_file, gnutls_strerror (code));
+               certificate_name, key_name, gnutls_strerror (code));
   return FALSE;
 }
 

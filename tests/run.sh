@@ -18,7 +18,7 @@ build=${BUILD_DIR:-_build-tests}
 
 packages="gcc clang llvm libclang-rt-dev meson ninja-build pkg-config gettext valgrind
   libglib2.0-dev libgirepository1.0-dev gobject-introspection libgnutls28-dev zlib1g-dev
-  gnutls-bin python3-gi gjs valac glib-networking
+  gnutls-bin softhsm2 nginx-light python3-gi gjs valac glib-networking
   libgtk-4-dev gir1.2-gtk-4.0 gir1.2-atspi-2.0 at-spi2-core dbus-daemon xvfb xdotool imagemagick desktop-file-utils
   python3-websockets nodejs node-ws libsoup-3.0-dev libwebsockets-dev
   tinyproxy-bin squid dante-server microsocks openssl"

@@ -55,6 +55,7 @@ s9ws_connection_free (S9wsConnection *connection)
   g_free (connection->close_reason);
   g_free (connection->key);
   g_clear_pointer (&connection->request, g_byte_array_unref);
+  g_clear_pointer (&connection->answer.tls, s9ws_tls_info_free);
   g_clear_pointer (&connection->answer.headers, g_ptr_array_unref);
   g_clear_pointer (&connection->answer.body, g_byte_array_unref);
   g_free (connection->answer.protocol);

@@ -11,6 +11,7 @@
 #include "input.h"
 #include "keep-alive.h"
 #include "output.h"
+#include "tls-transport.h"
 #include "transport.h"
 
 #include "../framer/handshake.h"
@@ -41,9 +42,10 @@ typedef enum
   S9WS_PHASE_CLOSED,
 } S9wsPhase;
 
-/* What the upgrade was answered with. */
+/* What TLS and the upgrade were answered with. */
 typedef struct
 {
+  S9wsTlsInfo *tls;   /* or NULL */
   guint status;
   GPtrArray *headers; /* of char *, names and values in turn; or NULL */
   GByteArray *body;   /* of a refusal, or NULL */
@@ -59,6 +61,7 @@ typedef struct
   guint64 reads, writes;  /* system calls; up to date once the transport is closed */
   gint64 last_round_trip; /* µs, -1: none */
   guint64 round_trips;
+  gboolean tls_resumed;
 } S9wsCounters;
 
 typedef enum

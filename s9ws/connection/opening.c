@@ -358,12 +358,19 @@ advance (S9wsConnection *connection,
 
   if (connection->phase == S9WS_PHASE_TLS_HANDSHAKE)
     {
-      gint64 deadline = connection->deadline;
+      gint64 deadline;
 
       result = s9ws_transport_handshake (connection->transport, error);
+      /* No peer is to blame for the time that the user takes. */
+      if (connection->deadline != 0)
+        connection->deadline += connection->transport->asking_time;
+      connection->transport->asking_time = 0;
       if (result != S9WS_IO_DONE)
         return result;
 
+      deadline = connection->deadline;
+      connection->answer.tls = s9ws_tls_transport_create_info (connection->transport);
+      connection->counters.tls_resumed = connection->answer.tls != NULL && connection->answer.tls->is_resumed;
       /* One timeout for both. */
       s9ws_connection_set_phase (connection, S9WS_PHASE_UPGRADE, 0);
       connection->deadline = deadline;

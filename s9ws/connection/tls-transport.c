@@ -40,6 +40,10 @@ typedef struct
   gnutls_session_t session;
   char *name;       /* what the certificate must be for */
   char *ticket_key;
+  S9wsTlsQuestion question; /* or NULL */
+  gpointer question_data;
+  unsigned verify_status;   /* why the certificate did not verify */
+  gboolean is_excused;      /* and was accepted all the same */
   gboolean has_new_ticket;
   gboolean is_established;
   gboolean pulls_only_buffered; /* no system call: read has something to give already */
@@ -119,6 +123,9 @@ keep_ticket (TlsTransport *tls)
   GBytes *ticket;
 
   tls->has_new_ticket = FALSE;
+  /* Whoever resumes is not asked, and may be somebody else. */
+  if (tls->is_excused)
+    return;
   if (gnutls_session_get_data2 (tls->session, &data) < 0)
     return;
 
@@ -241,8 +248,10 @@ static void
 set_alert_error (TlsTransport *tls,
                  GError      **error)
 {
-  const char *name = gnutls_alert_get_name (gnutls_alert_get (tls->session));
+  gnutls_alert_description_t alert = gnutls_alert_get (tls->session);
+  const char *name = gnutls_alert_get_name (alert);
 
+  tls->transport.tls_alert = (int) alert;
   g_set_error (error, S9WS_ERROR, S9WS_ERROR_TLS, _("The server %s ended TLS with an alert: %s"),
                tls->name, name != NULL ? name : "?");
 }
@@ -265,15 +274,108 @@ static void
 set_certificate_error (TlsTransport *tls,
                        GError      **error)
 {
-  unsigned status = gnutls_session_get_verify_cert_status (tls->session);
   gnutls_datum_t text = { 0 };
 
-  if (gnutls_certificate_verification_status_print (status, gnutls_certificate_type_get (tls->session), &text, 0) < 0)
+  if (gnutls_certificate_verification_status_print (tls->verify_status, gnutls_certificate_type_get (tls->session), &text, 0) < 0)
     text.data = NULL;
 
   g_set_error (error, S9WS_ERROR, S9WS_ERROR_TLS, _("The certificate of %s was refused: %s"), tls->name,
                text.data != NULL ? g_strchomp ((char *) text.data) : gnutls_strerror (GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR));
   gnutls_free (text.data);
+}
+
+/* Verifying */
+
+/* NULL if it cannot be written. */
+static char *
+export_certificate (const gnutls_datum_t *der)
+{
+  gnutls_datum_t pem = { 0 };
+  char *text = NULL;
+
+  if (gnutls_pem_base64_encode2 ("CERTIFICATE", der, &pem) >= 0)
+    text = g_strndup ((const char *) pem.data, pem.size);
+  gnutls_free (pem.data);
+
+  return text;
+}
+
+static char *
+export_chain (TlsTransport *tls)
+{
+  GString *chain = g_string_new (NULL);
+  unsigned n = 0;
+  const gnutls_datum_t *certificates = gnutls_certificate_get_peers (tls->session, &n);
+
+  for (unsigned i = 0; i < n; i++)
+    {
+      g_autofree char *certificate = export_certificate (&certificates[i]);
+
+      if (certificate != NULL)
+        g_string_append (chain, certificate);
+    }
+
+  return g_string_free (chain, FALSE);
+}
+
+static GTlsCertificateFlags
+get_reasons (unsigned status)
+{
+  static const struct
+  {
+    unsigned bit;
+    GTlsCertificateFlags flag;
+  } reasons[] = {
+    { GNUTLS_CERT_SIGNER_NOT_FOUND, G_TLS_CERTIFICATE_UNKNOWN_CA },
+    { GNUTLS_CERT_UNEXPECTED_OWNER, G_TLS_CERTIFICATE_BAD_IDENTITY },
+    { GNUTLS_CERT_NOT_ACTIVATED, G_TLS_CERTIFICATE_NOT_ACTIVATED },
+    { GNUTLS_CERT_EXPIRED, G_TLS_CERTIFICATE_EXPIRED },
+    { GNUTLS_CERT_REVOKED, G_TLS_CERTIFICATE_REVOKED },
+    { GNUTLS_CERT_INSECURE_ALGORITHM, G_TLS_CERTIFICATE_INSECURE },
+  };
+  GTlsCertificateFlags flags = 0;
+
+  /* It only says that there are others. */
+  status &= ~(unsigned) GNUTLS_CERT_INVALID;
+  for (gsize i = 0; i < G_N_ELEMENTS (reasons); i++)
+    if ((status & reasons[i].bit) != 0)
+      {
+        flags |= reasons[i].flag;
+        status &= ~reasons[i].bit;
+      }
+
+  return status != 0 || flags == 0 ? flags | G_TLS_CERTIFICATE_GENERIC_ERROR : flags;
+}
+
+static gboolean
+ask (TlsTransport *tls)
+{
+  g_autofree char *chain = export_chain (tls);
+  gint64 start = g_get_monotonic_time ();
+  gboolean is_accepted = tls->question (chain, get_reasons (tls->verify_status), tls->question_data);
+
+  tls->transport.asking_time += g_get_monotonic_time () - start;
+  return is_accepted;
+}
+
+/* Within the handshake, where the certificate has come. */
+static int
+verify (gnutls_session_t session)
+{
+  TlsTransport *tls = gnutls_session_get_ptr (session);
+  gnutls_typed_vdata_st data[] = {
+    { .type = GNUTLS_DT_DNS_HOSTNAME, .data = (unsigned char *) tls->name },
+    { .type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (unsigned char *) GNUTLS_KP_TLS_WWW_SERVER },
+  };
+  int code = gnutls_certificate_verify_peers (session, data, G_N_ELEMENTS (data), &tls->verify_status);
+
+  if (code < 0)
+    return code;
+  if (tls->verify_status == 0)
+    return 0;
+
+  tls->is_excused = tls->question != NULL && ask (tls);
+  return tls->is_excused ? 0 : GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
 }
 
 /* The table */
@@ -312,6 +414,8 @@ tls_handshake (S9wsTransport *transport,
     set_certificate_error (tls, error);
   else
     set_tls_error (tls, code, error);
+  if (code != GNUTLS_E_FATAL_ALERT_RECEIVED)
+    gnutls_alert_send_appropriate (tls->session, code);
 
   return S9WS_IO_FAILED;
 }
@@ -457,7 +561,7 @@ set_up_session (TlsTransport *tls)
   if (code >= 0 && !g_hostname_is_ip_address (tls->name))
     code = gnutls_server_name_set (tls->session, GNUTLS_NAME_DNS, tls->name, strlen (tls->name));
   if (code >= 0 && settings->verify_peer)
-    gnutls_session_set_verify_cert (tls->session, tls->name, 0);
+    gnutls_session_set_verify_function (tls->session, verify);
 
   return code;
 }
@@ -497,6 +601,46 @@ s9ws_tls_transport_new (int              fd,
   use_ticket (tls);
 
   return &tls->transport;
+}
+
+void
+s9ws_tls_transport_set_question (S9wsTransport  *transport,
+                                 S9wsTlsQuestion question,
+                                 gpointer        user_data)
+{
+  TlsTransport *tls = (TlsTransport *) transport;
+
+  tls->question = question;
+  tls->question_data = user_data;
+}
+
+S9wsTlsInfo *
+s9ws_tls_transport_create_info (S9wsTransport *transport)
+{
+  gnutls_session_t session = s9ws_tls_transport_get_session (transport);
+  const gnutls_datum_t *certificates;
+  S9wsTlsInfo *info;
+  unsigned n = 0;
+
+  if (session == NULL)
+    return NULL;
+
+  info = g_new0 (S9wsTlsInfo, 1);
+  info->version = gnutls_protocol_get_name (gnutls_protocol_get_version (session));
+  info->cipher = gnutls_cipher_get_name (gnutls_cipher_get (session));
+  info->is_resumed = gnutls_session_is_resumed (session) != 0;
+  certificates = gnutls_certificate_get_peers (session, &n);
+  if (n > 0)
+    info->peer_certificate = export_certificate (&certificates[0]);
+
+  return info;
+}
+
+void
+s9ws_tls_info_free (S9wsTlsInfo *info)
+{
+  g_free (info->peer_certificate);
+  g_free (info);
 }
 
 gpointer

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <gio/gio.h>
+
 #include "transport.h"
 
 G_BEGIN_DECLS
@@ -33,6 +35,29 @@ S9wsTransport *s9ws_tls_transport_new (int               fd,
                                        const char       *host,
                                        guint16           port,
                                        GError          **error);
+
+/* Asked where a certificate did not verify, on the thread that does the handshake, which
+ * waits for the answer: TRUE accepts it all the same.  @chain is in PEM. */
+typedef gboolean (*S9wsTlsQuestion) (const char           *chain,
+                                     GTlsCertificateFlags  reasons,
+                                     gpointer              user_data);
+
+void s9ws_tls_transport_set_question (S9wsTransport   *transport,
+                                      S9wsTlsQuestion  question,
+                                      gpointer         user_data);
+
+/* What was negotiated. */
+typedef struct
+{
+  const char *version;    /* static */
+  const char *cipher;     /* static */
+  char *peer_certificate; /* in PEM, or NULL */
+  gboolean is_resumed;
+} S9wsTlsInfo;
+
+/* Once the handshake is done; NULL if @transport is no TLS transport. */
+S9wsTlsInfo *s9ws_tls_transport_create_info (S9wsTransport *transport);
+void         s9ws_tls_info_free             (S9wsTlsInfo   *info);
 
 /* The gnutls_session_t, or NULL if @transport is no TLS transport. */
 gpointer s9ws_tls_transport_get_session (S9wsTransport *transport);

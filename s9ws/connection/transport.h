@@ -61,6 +61,8 @@ struct _S9wsTransport
   guint64 n_empty_reads; /* those */
   guint64 n_writes;
   int error_number;      /* errno, of what failed first; 0: nothing has */
+  int tls_alert;         /* the fatal one that the peer sent; 0: none */
+  gint64 asking_time;    /* µs that the handshake has waited for the user's decision */
 };
 
 /* The first one stays: what fails later fails because of it. */

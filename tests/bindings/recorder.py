@@ -11,7 +11,7 @@ import unittest
 import gi
 
 gi.require_version('S9ws', '1')
-from gi.repository import GLib, GObject, S9ws  # noqa: E402
+from gi.repository import Gio, GLib, GObject, S9ws  # noqa: E402
 
 PLAIN_URI, TLS_URI = sys.argv[-2:]
 

@@ -385,6 +385,24 @@ for (const kind of KINDS) {
     notes.check([['activated'], ['connection-closed', 1001, 'away'], ['quit']]);
   };
 
+  tests[`accept-certificate: ${kind.name}`] = async () => {
+    for (const answer of [true, false]) {
+      const client = new kind({uri: TLS_URI, options: new S9ws.Options()});
+      const asked = [];
+      client.connect('accept-certificate', (_, chain, reasons) => {
+        asked.push([chain.split('\n')[0], reasons]);
+        return answer;
+      });
+      if (answer)
+        assertEqual(await client.open_async(null), true);
+      else
+        await assertRejects(S9ws.Error.TLS, client.open_async(null));
+      assertEqual(asked, [['-----BEGIN CERTIFICATE-----', Gio.TlsCertificateFlags.UNKNOWN_CA]]);
+      assertEqual(client.get_tls_version(), answer ? 'TLS1.3' : null);
+      client.force_quit();
+    }
+  };
+
   tests[`await open_async that fails: ${kind.name}`] = async () => {
     await assertRejects(S9ws.Error.INVALID_URI, new kind({uri: 'x'}).open_async(null));
     await assertRejects(S9ws.Error.HANDSHAKE,
