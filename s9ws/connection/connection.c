@@ -484,10 +484,10 @@ on_ping (S9wsConnection *connection,
 {
   connection->counters.pings_received++;
 
-  /* RFC 6455, section 5.5.3, lets pings go unanswered where newer ones follow: so
-   * does a peer that sends them without ever reading the answers. */
-  if (connection->phase != S9WS_PHASE_OPEN || connection->write_error != NULL ||
-      !check_buffer (connection, message->size, NULL))
+  /* RFC 6455, section 5.5.2: also behind our Close, as long as the peer's has not come.
+   * Section 5.5.3 lets pings go unanswered where newer ones follow: so does a peer that
+   * sends them without ever reading the answers. */
+  if (connection->write_error != NULL || !check_buffer (connection, message->size, NULL))
     return;
 
   send_frame (connection, S9WS_OPCODE_PONG, message->data, message->size);

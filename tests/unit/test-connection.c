@@ -442,12 +442,12 @@ test_close (void)
   g_assert_false (s9ws_connection_send (fixture.connection, S9WS_OPCODE_TEXT, NULL, 0, &error));
   g_assert_error (error, S9WS_ERROR, S9WS_ERROR_CONNECTION_CLOSED);
 
-  /* What came before the answer still counts; pings are not answered any more. */
+  /* What came before the answer still counts, and pings are still answered. */
   memory_transport_add (fixture.memory, BYTES ("\x81\x01x\x89\x00\x88\x02\x0b\xb8"));
   log_events (&fixture, events);
   log_sent (fixture.memory->output, sent);
   g_assert_cmpstr (events->str, ==, "text(x).ping().closed(3000).");
-  g_assert_cmpstr (sent->str, ==, "close(\\0b\\b8why not).");
+  g_assert_cmpstr (sent->str, ==, "close(\\0b\\b8why not).pong().");
   fixture_clear (&fixture);
 }
 
