@@ -1,37 +1,39 @@
 /* bench-raw.c: a bare socket: what no client can beat by much
  *
  * The framer's mask and UTF-8 kernels, a loop around recv () and send (), and nothing
- * else: no state, no callback, no limits.  Variants: "blocking" and "spin"; over TLS,
- * GnuTLS used as its manual shows.
+ * else: no state, no callback, no limits.  Variants:
+ *
+ *   blocking  waits in recv ()
+ *   spin      reads again at once
+ *   alone     recv () and nothing else: nobody looks at what has come (inbound)
+ *   queue     a thread reads and pushes into a GAsyncQueue, the main thread pops (paced)
+ *   resumed   takes the last connection's TLS ticket (open)
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <gnutls/gnutls.h>
+#include <glib.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "bench.h"
 #include "framer/frame.h"
 #include "framer/mask.h"
 #include "framer/utf8.h"
+#include "raw-transport.h"
 
-#define ROOM (64 * 1024)
+#define MIN_ROOM (64 * 1024)
 
-static int fd;
-static gnutls_session_t session; /* or NULL */
-static int flags;
 static unsigned char *buffer;
 static size_t capacity, begin, end;
 
-static void
-die (const char *what)
+void
+raw_die (const char *what)
 {
   fprintf (stderr, "bench-raw: %s: %s\n", what, strerror (errno));
   exit (1);
@@ -40,45 +42,20 @@ die (const char *what)
 static void
 receive_more (void)
 {
-  ssize_t n;
+  size_t n;
 
   if (begin == end)
     begin = end = 0;
-  if (capacity - end < ROOM)
+  if (capacity - end < MIN_ROOM)
     {
       memmove (buffer, buffer + begin, end - begin);
       end -= begin;
       begin = 0;
     }
-  if (capacity - end < ROOM)
-    {
-      capacity *= 2;
-      buffer = realloc (buffer, capacity);
-    }
 
-  do
-    n = session != NULL ? gnutls_record_recv (session, buffer + end, capacity - end)
-                        : recv (fd, buffer + end, capacity - end, flags);
-  while (session != NULL ? n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED : n < 0 && errno == EAGAIN);
-
-  if (n <= 0)
-    die ("recv");
-  end += (size_t) n;
-}
-
-static void
-send_all (const unsigned char *data,
-          size_t               size)
-{
-  while (size > 0)
-    {
-      ssize_t n = session != NULL ? gnutls_record_send (session, data, size) : send (fd, data, size, MSG_NOSIGNAL);
-
-      if (n < 0)
-        die ("send");
-      data += n;
-      size -= (size_t) n;
-    }
+  while ((n = raw_read (buffer + end, capacity - end)) == 0)
+    ;
+  end += n;
 }
 
 /* Its payload, valid until the next call. */
@@ -99,7 +76,7 @@ read_message (size_t *size,
   *size = header.payload_size;
   begin += header.size + header.payload_size;
   if (is_text && !s9ws_utf8_is_valid (payload, *size))
-    die ("UTF-8");
+    raw_die ("UTF-8");
   return payload;
 }
 
@@ -121,61 +98,99 @@ send_message (const BenchTask *task)
   memcpy (mask, &state, sizeof mask);
   header_size = s9ws_frame_write_header (frame, task->is_text ? S9WS_OPCODE_TEXT : S9WS_OPCODE_BINARY, true, 0, task->size, mask);
   s9ws_mask_copy (frame + header_size, (const unsigned char *) task->payload, task->size, mask, 0);
-  send_all (frame, header_size + task->size);
+  raw_write (frame, header_size + task->size);
 }
 
 static void
 connect_to (const BenchTask *task)
 {
   struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons ((uint16_t) task->port), .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
-  static gnutls_certificate_credentials_t credentials;
   char request[512];
   const int on = 1;
-  int size;
+  unsigned char *head_end;
+  int fd, size;
 
   fd = socket (AF_INET, SOCK_STREAM, 0);
   if (connect (fd, (struct sockaddr *) &address, sizeof address) < 0)
-    die ("connect");
+    raw_die ("connect");
   setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  if (task->is_tls)
-    {
-      if (credentials == NULL)
-        {
-          gnutls_certificate_allocate_credentials (&credentials);
-          gnutls_certificate_set_x509_trust_file (credentials, task->ca_file, GNUTLS_X509_FMT_PEM);
-        }
-      gnutls_init (&session, GNUTLS_CLIENT);
-      gnutls_set_default_priority (session);
-      gnutls_credentials_set (session, GNUTLS_CRD_CERTIFICATE, credentials);
-      gnutls_session_set_verify_cert (session, task->host, 0);
-      gnutls_transport_set_int (session, fd);
-      if (gnutls_handshake (session) < 0)
-        die ("TLS");
-    }
+  raw_open (task, fd);
 
   size = snprintf (request, sizeof request,
                    "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
                    task->path, task->host);
-  send_all ((unsigned char *) request, (size_t) size);
+  raw_write (request, (size_t) size);
+  begin = end = 0;
   do
     receive_more ();
-  while (memmem (buffer, end, "\r\n\r\n", 4) == NULL);
-  begin = (size_t) ((unsigned char *) memmem (buffer, end, "\r\n\r\n", 4) - buffer) + 4;
+  while ((head_end = memmem (buffer, end, "\r\n\r\n", 4)) == NULL);
+  begin = (size_t) (head_end - buffer) + 4;
 }
 
+/* Nothing but the system call. */
 static void
-disconnect (void)
+receive_alone (const BenchTask *task)
 {
-  if (session != NULL)
-    gnutls_deinit (session);
-  session = NULL;
-  close (fd);
-  begin = end = 0;
+  size_t header_size = s9ws_frame_write_header (buffer, S9WS_OPCODE_BINARY, true, 0, task->size, NULL);
+  uint64_t left = task->count * (header_size + task->size) - (end - begin);
+
+  send_message (task);
+  while (left > 0)
+    left -= raw_read (buffer, capacity);
 }
 
 static void
-work (const BenchTask *task)
+take_sample (const void *payload)
+{
+  uint64_t time;
+
+  memcpy (&time, payload, sizeof time);
+  bench_sample (bench_now () - time);
+}
+
+typedef struct
+{
+  const BenchTask *task;
+  GAsyncQueue *queue;
+} Reader;
+
+static gpointer
+read_into_queue (gpointer data)
+{
+  Reader *reader = data;
+  size_t size;
+
+  for (uint64_t i = 0; i < reader->task->count; i++)
+    {
+      const unsigned char *payload = read_message (&size, 0);
+
+      g_async_queue_push (reader->queue, g_memdup2 (payload, size));
+    }
+
+  return NULL;
+}
+
+/* What a queue costs that has nothing around it. */
+static void
+pop_from_queue (const BenchTask *task)
+{
+  Reader reader = { task, g_async_queue_new_full (g_free) };
+  GThread *thread = g_thread_new ("reader", read_into_queue, &reader);
+
+  for (uint64_t i = 0; i < task->count; i++)
+    {
+      gpointer payload = g_async_queue_pop (reader.queue);
+
+      take_sample (payload);
+      g_free (payload);
+    }
+  g_thread_join (thread);
+  g_async_queue_unref (reader.queue);
+}
+
+static void
+work_on_messages (const BenchTask *task)
 {
   size_t size;
 
@@ -202,27 +217,25 @@ work (const BenchTask *task)
     case BENCH_PACED:
       send_message (task);
       for (uint64_t i = 0; i < task->count; i++)
-        {
-          const unsigned char *payload = read_message (&size, 0);
-          uint64_t time;
-
-          memcpy (&time, payload, sizeof time);
-          bench_sample (bench_now () - time);
-        }
+        take_sample (read_message (&size, 0));
       break;
     case BENCH_OPEN:
-      for (uint64_t i = 0; i < task->count; i++)
-        {
-          uint64_t before = bench_now ();
-
-          connect_to (task);
-          bench_sample (bench_now () - before);
-          disconnect ();
-        }
-      break;
     case BENCH_IDLE:
     default:
-      die ("no such work");
+      raw_die ("no such work");
+    }
+}
+
+static void
+open_many (const BenchTask *task)
+{
+  for (uint64_t i = 0; i < task->count; i++)
+    {
+      uint64_t before = bench_now ();
+
+      connect_to (task);
+      bench_sample (bench_now () - before);
+      raw_close ();
     }
 }
 
@@ -233,18 +246,27 @@ main (int    argc,
   BenchTask task;
 
   bench_parse (argc, argv, &task);
-  capacity = 4 * ROOM;
-  buffer = malloc (capacity);
-  flags = 0;
   if (task.work == BENCH_PACED)
     task.size = 32;
+  capacity = MAX (4 * MIN_ROOM, 2 * task.size + MIN_ROOM);
+  buffer = malloc (capacity);
   if (task.work != BENCH_OPEN)
     connect_to (&task);
   if (bench_variant_is (&task, "spin"))
-    flags = MSG_DONTWAIT;
+    raw_stop_blocking ();
 
   bench_begin (&task);
-  work (&task);
+  if (task.work == BENCH_OPEN)
+    open_many (&task);
+  else if (bench_variant_is (&task, "alone"))
+    receive_alone (&task);
+  else if (bench_variant_is (&task, "queue"))
+    {
+      send_message (&task);
+      pop_from_queue (&task);
+    }
+  else
+    work_on_messages (&task);
   bench_end (&task);
   bench_report (&task);
   return 0;

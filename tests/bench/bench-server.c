@@ -7,6 +7,7 @@
  *
  *   /echo                     every message comes back
  *   /blast/COUNT/SIZE/TYPE    after each message, COUNT messages back to back
+ *   /records/COUNT/SIZE/TYPE  the same; over TLS, each message in a record of its own
  *   /sink/COUNT               after COUNT messages, one message
  *   /paced/COUNT/NS           after a message, COUNT messages, one each NS nanoseconds,
  *                             each with the time at which it was sent (8 bytes, ns of
@@ -42,9 +43,11 @@ typedef struct
   S9wsMessageDecoder decoder;
   S9wsWindow window;
   size_t capacity;
+  GByteArray *held; /* TLS records that are to go out together; NULL: each at once */
 } Peer;
 
 static gnutls_certificate_credentials_t credentials; /* or NULL */
+static gnutls_datum_t ticket_key;
 
 static gssize
 receive (Peer   *peer,
@@ -58,6 +61,21 @@ receive (Peer   *peer,
   while (peer->session != NULL ? n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED : n < 0 && errno == EINTR);
 
   return n;
+}
+
+/* Below GnuTLS, for the time that records are held. */
+static ssize_t
+push (gnutls_transport_ptr_t  user_data,
+      const void             *data,
+      size_t                  size)
+{
+  Peer *peer = user_data;
+
+  if (peer->held == NULL)
+    return send (peer->fd, data, size, MSG_NOSIGNAL);
+
+  g_byte_array_append (peer->held, data, (guint) size);
+  return (ssize_t) size;
 }
 
 static gboolean
@@ -207,6 +225,50 @@ blast (Peer    *peer,
   return TRUE;
 }
 
+static gboolean
+send_held (Peer *peer)
+{
+  const guint8 *p = peer->held->data;
+  gsize left = peer->held->len;
+
+  while (left > 0)
+    {
+      gssize n = send (peer->fd, p, left, MSG_NOSIGNAL);
+
+      if (n < 0)
+        return FALSE;
+      p += n;
+      left -= (gsize) n;
+    }
+  g_byte_array_set_size (peer->held, 0);
+
+  return TRUE;
+}
+
+/* Many records in a write: nobody is to wait for this server. */
+static gboolean
+blast_records (Peer    *peer,
+               guint64  count,
+               size_t   size,
+               guint8   opcode)
+{
+  g_autofree guint8 *frame = g_malloc0 (size + S9WS_FRAME_HEADER_MAX);
+  size_t header_size = s9ws_frame_write_header (frame, opcode, true, 0, size, NULL);
+  gboolean goes_on = TRUE;
+
+  memset (frame + header_size, 'a', size);
+  peer->held = g_byte_array_new ();
+  while (count-- > 0 && goes_on)
+    {
+      goes_on = send_all (peer, frame, header_size + size);
+      if (goes_on && (peer->held->len > BUFFER_SIZE || count == 0))
+        goes_on = send_held (peer);
+    }
+  g_clear_pointer (&peer->held, g_byte_array_unref);
+
+  return goes_on;
+}
+
 static guint64
 get_now (void)
 {
@@ -297,29 +359,61 @@ flood (Peer    *peer,
     }
 }
 
+typedef enum
+{
+  DUTY_ECHO,
+  DUTY_BLAST,
+  DUTY_RECORDS,
+  DUTY_SINK,
+  DUTY_PACED,
+  DUTY_FLOOD,
+} Duty;
+
+/* @size is the second number, whatever it is. */
+static Duty
+parse_path (const char *path,
+            guint64    *count,
+            guint64    *size,
+            guint8     *opcode)
+{
+  static const char *const names[] = { "/echo", "/blast/", "/records/", "/sink/", "/paced/", "/flood/" };
+  Duty duty = DUTY_ECHO;
+  char **parts = g_strsplit (path, "/", 5);
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    if (g_str_has_prefix (path, names[i]))
+      duty = (Duty) i;
+
+  /* Part 0 is empty, part 1 the name. */
+  if (g_strv_length (parts) > 2)
+    *count = g_ascii_strtoull (parts[2], NULL, 10);
+  if (g_strv_length (parts) > 3)
+    *size = g_ascii_strtoull (parts[3], NULL, 10);
+  if (g_strv_length (parts) > 4 && strcmp (parts[4], "text") == 0)
+    *opcode = S9WS_OPCODE_TEXT;
+
+  g_strfreev (parts);
+  return duty;
+}
+
 static void
 serve (Peer       *peer,
        const char *path)
 {
-  unsigned long long count = 0, size = 0;
-  char type[16] = "";
-  guint64 n = 0;
+  guint64 count = 0, size = 0, n = 0;
+  guint8 opcode = S9WS_OPCODE_BINARY;
+  Duty duty = parse_path (path, &count, &size, &opcode);
+  gboolean goes_on = TRUE;
   S9wsMessage message;
-  gboolean is_blast = sscanf (path, "/blast/%llu/%llu/%15s", &count, &size, type) == 3;
-  gboolean is_paced = !is_blast && sscanf (path, "/paced/%llu/%llu", &count, &size) == 2;
-  gboolean is_flood = sscanf (path, "/flood/%llu/%llu/%15s", &count, &size, type) == 3;
-  gboolean is_sink = !is_blast && !is_paced && sscanf (path, "/sink/%llu", &count) == 1;
 
-  if (is_flood)
+  if (duty == DUTY_FLOOD)
     {
-      flood (peer, count, size, strcmp (type, "text") == 0 ? S9WS_OPCODE_TEXT : S9WS_OPCODE_BINARY);
+      flood (peer, count, size, opcode);
       return;
     }
 
-  while (read_message (peer, &message))
+  while (goes_on && read_message (peer, &message))
     {
-      gboolean goes_on = TRUE;
-
       if (message.opcode == S9WS_OPCODE_CLOSE)
         {
           send_all (peer, "\x88\x00", 2);
@@ -330,17 +424,16 @@ serve (Peer       *peer,
         goes_on = send_message (peer, S9WS_OPCODE_PONG, message.data, message.size);
       else if (message.opcode == S9WS_OPCODE_PONG)
         continue;
-      else if (is_blast)
-        goes_on = blast (peer, count, size, strcmp (type, "text") == 0 ? S9WS_OPCODE_TEXT : S9WS_OPCODE_BINARY);
-      else if (is_paced)
+      else if (duty == DUTY_RECORDS && peer->session != NULL)
+        goes_on = blast_records (peer, count, size, opcode);
+      else if (duty == DUTY_BLAST || duty == DUTY_RECORDS)
+        goes_on = blast (peer, count, size, opcode);
+      else if (duty == DUTY_PACED)
         goes_on = pace (peer, count, size);
-      else if (!is_sink)
+      else if (duty == DUTY_ECHO)
         goes_on = send_message (peer, message.opcode, message.data, message.size);
       else if (++n == count)
         goes_on = send_message (peer, S9WS_OPCODE_TEXT, "done", 4);
-
-      if (!goes_on)
-        break;
     }
 }
 
@@ -352,7 +445,9 @@ start_tls (Peer *peer)
   gnutls_init (&peer->session, GNUTLS_SERVER);
   gnutls_set_default_priority (peer->session);
   gnutls_credentials_set (peer->session, GNUTLS_CRD_CERTIFICATE, credentials);
-  gnutls_transport_set_int (peer->session, peer->fd);
+  gnutls_transport_set_ptr2 (peer->session, GINT_TO_POINTER (peer->fd), peer);
+  gnutls_transport_set_push_function (peer->session, push);
+  gnutls_session_ticket_enable_server (peer->session, &ticket_key);
   gnutls_handshake_set_timeout (peer->session, 10000);
   do
     result = gnutls_handshake (peer->session);
@@ -415,6 +510,7 @@ main (int    argc,
   if (argc == 3)
     {
       gnutls_certificate_allocate_credentials (&credentials);
+      gnutls_session_ticket_key_generate (&ticket_key);
       if (gnutls_certificate_set_x509_key_file (credentials, argv[1], argv[2], GNUTLS_X509_FMT_PEM) < 0)
         {
           fprintf (stderr, "bench-server: no certificate in %s and %s\n", argv[1], argv[2]);

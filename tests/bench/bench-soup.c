@@ -12,6 +12,7 @@ static GMainLoop *loop;
 static guint64 n_received;
 static guint64 opening;
 static SoupSession *session;
+static guint64 memory_before;
 
 static void open_one (void);
 
@@ -55,6 +56,19 @@ on_message (SoupWebsocketConnection *connection,
     }
 }
 
+/* Keeps it open, and opens the next. */
+static void
+hold (SoupWebsocketConnection *connection)
+{
+  say (connection);
+  if (n_received++ == 0)
+    memory_before = bench_get_memory ();
+  if (n_received <= task.count)
+    open_one ();
+  else
+    g_main_loop_quit (loop);
+}
+
 static void
 on_opened (GObject      *object,
            GAsyncResult *result,
@@ -65,6 +79,12 @@ on_opened (GObject      *object,
 
   if (connection == NULL)
     g_error ("%s", error->message);
+
+  if (task.work == BENCH_IDLE)
+    {
+      hold (connection);
+      return;
+    }
 
   if (task.work == BENCH_OPEN)
     {
@@ -105,7 +125,7 @@ main (int    argc,
 {
   bench_parse (argc, argv, &task);
   loop = g_main_loop_new (NULL, FALSE);
-  session = soup_session_new ();
+  session = soup_session_new_with_options ("max-conns", G_MAXINT16, "max-conns-per-host", G_MAXINT16, NULL);
   if (task.ca_file != NULL)
     {
       g_autoptr (GTlsDatabase) database = g_tls_file_database_new (task.ca_file, NULL);
@@ -116,6 +136,11 @@ main (int    argc,
   bench_begin (&task);
   open_one ();
   g_main_loop_run (loop);
+  if (task.work == BENCH_IDLE)
+    {
+      bench_end (&task);
+      bench_note ("bytes_per_connection", (double) (bench_get_memory () - memory_before) / (double) task.count);
+    }
   bench_report (&task);
   return 0;
 }

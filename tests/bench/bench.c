@@ -9,7 +9,16 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
+#define MAX_NOTES 8
+
+static struct
+{
+  const char *name;
+  double value;
+} notes[MAX_NOTES];
+static size_t n_notes;
 static uint64_t *samples;
 static size_t n_samples, max_samples;
 static int is_counting; /* instructions: those of the clock are not of interest */
@@ -25,7 +34,7 @@ fail (const char *what)
 static BenchWork
 parse_work (const char *name)
 {
-  static const char *const names[] = { "inbound", "round-trip", "outbound", "paced", "open", "idle" };
+  static const char *const names[] = { "inbound", "round-trip", "outbound", "paced", "open", "idle", "records" };
 
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strcmp (name, names[i]) == 0)
@@ -44,6 +53,10 @@ set_path (BenchTask *task)
     {
     case BENCH_INBOUND:
       snprintf (task->path, sizeof task->path, "/blast/%llu/%zu/%s", count, task->size, task->is_text ? "text" : "binary");
+      break;
+    case BENCH_RECORDS:
+      snprintf (task->path, sizeof task->path, "/records/%llu/%zu/%s", count, task->size, task->is_text ? "text" : "binary");
+      task->work = BENCH_INBOUND;
       break;
     case BENCH_OUTBOUND:
       snprintf (task->path, sizeof task->path, "/sink/%llu", count);
@@ -173,13 +186,48 @@ get_percentile (double part)
   return (double) samples[i < n_samples ? i : n_samples - 1] / 1000.0;
 }
 
+uint64_t
+bench_get_memory (void)
+{
+  unsigned long long total = 0, resident = 0;
+  FILE *file = fopen ("/proc/self/statm", "r");
+
+  if (file == NULL)
+    return 0;
+
+  if (fscanf (file, "%llu %llu", &total, &resident) != 2)
+    resident = 0;
+  fclose (file);
+  return resident * (uint64_t) sysconf (_SC_PAGESIZE);
+}
+
+void
+bench_note (const char *name,
+            double      value)
+{
+  if (n_notes == MAX_NOTES)
+    return;
+
+  notes[n_notes].name = name;
+  notes[n_notes++].value = value;
+}
+
+/* In KiB.  Not ru_maxrss, which begins with what the parent had. */
 static long
 get_peak_memory (void)
 {
-  struct rusage usage;
+  FILE *file = fopen ("/proc/self/status", "r");
+  char line[256];
+  long peak = 0;
 
-  getrusage (RUSAGE_SELF, &usage);
-  return usage.ru_maxrss;
+  if (file == NULL)
+    return 0;
+
+  while (fgets (line, sizeof line, file) != NULL)
+    if (sscanf (line, "VmHWM: %ld", &peak) == 1)
+      break;
+  fclose (file);
+  return peak;
 }
 
 void
@@ -188,8 +236,12 @@ bench_report (const BenchTask *task)
   double seconds = (double) (ended - begun) / 1e9;
   double cpu = (double) (cpu_ended - cpu_begun) / 1e9;
 
-  printf ("{\"count\": %llu, \"seconds\": %.9f, \"cpu\": %.9f, \"per_second\": %.1f, \"peak_kib\": %ld",
-          (unsigned long long) task->count, seconds, cpu, (double) task->count / seconds, get_peak_memory ());
+  printf ("{\"count\": %llu, \"seconds\": %.9f, \"cpu\": %.9f, \"peak_kib\": %ld",
+          (unsigned long long) task->count, seconds, cpu, get_peak_memory ());
+  if (seconds > 0)
+    printf (", \"per_second\": %.1f", (double) task->count / seconds);
+  for (size_t i = 0; i < n_notes; i++)
+    printf (", \"%s\": %.3f", notes[i].name, notes[i].value);
   if (n_samples > 0)
     {
       static const double parts[] = { 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,

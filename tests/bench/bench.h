@@ -25,7 +25,8 @@ typedef enum
   BENCH_OUTBOUND,   /* count messages, and one that comes back for all */
   BENCH_PACED,      /* as inbound: each holds the time at which it was sent */
   BENCH_OPEN,       /* count connections, one after the other */
-  BENCH_IDLE,       /* count connections at once; how much memory they take */
+  BENCH_IDLE,       /* count connections at once, and one before: how much memory each takes */
+  BENCH_RECORDS,    /* becomes inbound: over TLS, each message comes in a record of its own */
 } BenchWork;
 
 typedef struct
@@ -63,6 +64,13 @@ void bench_end   (const BenchTask *task);
 void bench_sample (uint64_t duration);
 /* The time since the last call of this function or of bench_begin (). */
 void bench_lap (void);
+
+/* Of this process, resident, in bytes. */
+uint64_t bench_get_memory (void);
+
+/* One more figure for the line; NAME is a literal. */
+void bench_note (const char *name,
+                 double      value);
 
 /* Prints the line. */
 void bench_report (const BenchTask *task);

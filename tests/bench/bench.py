@@ -9,15 +9,28 @@ import statistics
 import subprocess
 import tempfile
 
-TIMEOUT = 300
+TIMEOUT = 120
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+# Programs in other languages: how they are started.
+SCRIPTS = {
+    's9ws-python': ['/usr/bin/python3', os.path.join(HERE, 'bench-s9ws.py')],
+    's9ws-gjs': ['gjs', '-m', os.path.join(HERE, 'bench-s9ws.js')],
+    'websockets': ['/usr/bin/python3', os.path.join(HERE, 'bench-websockets.py')],
+    'ws': ['/usr/bin/node', os.path.join(HERE, 'bench-ws.cjs')],
+}
+
+
+class Failed(Exception):
+    """A program that was to be measured did not do its work."""
 
 
 class Server:
     """The neutral server, plain and TLS, for the length of a with block."""
 
-    def __init__(self, build, certificates=None):
+    def __init__(self, build, with_tls=False):
         self.program = os.path.join(build, 'tests/bench/bench-server')
-        self.certificates = certificates
+        self.certificates = os.path.join(build, 'tests/certificates') if with_tls else None
         self.processes = []
 
     def start(self, *arguments):
@@ -30,7 +43,7 @@ class Server:
         self.uri = f'ws://127.0.0.1:{self.start()}'
         if self.certificates:
             port = self.start(os.path.join(self.certificates, 'good.pem'),
-                              os.path.join(self.certificates, 'good.key'))
+                              os.path.join(self.certificates, 'good-key.pem'))
             self.tls_uri = f'wss://localhost:{port}'
             self.ca_file = os.path.join(self.certificates, 'ca.pem')
         return self
@@ -43,16 +56,37 @@ class Server:
             process.wait()
 
 
+def get_command(build, program):
+    """How a program is started, or None if it is not built."""
+    if program in SCRIPTS:
+        return SCRIPTS[program]
+    path = os.path.join(build, 'tests/bench', f'bench-{program}')
+    return [path] if os.path.exists(path) else None
+
+
+def get_environment(build):
+    return os.environ | {
+        'GI_TYPELIB_PATH': os.path.join(build, 'introspection'),
+        'LD_LIBRARY_PATH': os.path.join(build, 's9ws'),
+        'NODE_PATH': '/usr/share/nodejs',
+        'PYTHONDONTWRITEBYTECODE': '1',
+    }
+
+
 def get_arguments(command, uri, work, count, size, kind, variant, ca_file=None):
     arguments = [*command, uri, work, str(count), str(size), kind, variant]
     return arguments + [ca_file] if ca_file else arguments
 
 
-def run(*arguments, **more):
+def run(build, *arguments, **more):
     """One run of a program: what it prints, as a dictionary."""
-    done = subprocess.run(get_arguments(*arguments, **more), stdout=subprocess.PIPE, text=True,
-                          timeout=TIMEOUT, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    line = get_arguments(*arguments, **more)
+    try:
+        done = subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              env=get_environment(build), timeout=TIMEOUT, check=True)
+        return json.loads(done.stdout.splitlines()[-1])
+    except (subprocess.SubprocessError, ValueError, IndexError) as error:
+        raise Failed(f'{" ".join(line)}: {error}: {getattr(error, "stderr", "")}') from error
 
 
 def count_instructions(*arguments, **more):
@@ -63,6 +97,18 @@ def count_instructions(*arguments, **more):
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               env=os.environ | {'BENCH_COUNTING': '1'}, timeout=TIMEOUT, check=True)
     return int(re.search(r'Collected : (\d+)', done.stderr)[1])
+
+
+def count_reads(build, *arguments, **more):
+    """System calls of one run that read from a socket and brought something."""
+    with tempfile.NamedTemporaryFile() as out:
+        subprocess.run(['strace', '-f', '-qq', '-e', 'trace=recvfrom,recvmsg,read', '-o', out.name,
+                        *get_arguments(*arguments, **more)],
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                       env=get_environment(build), timeout=TIMEOUT, check=True)
+        with open(out.name, encoding='utf-8', errors='replace') as trace:
+            # What is read from files, before, is little and the same for all counts.
+            return sum(1 for line in trace if re.search(r'= [1-9]\d*$', line))
 
 
 def summarize(values):

@@ -1,21 +1,20 @@
 #!/usr/bin/python3
 """instructions.py: user-mode instructions a message, by callgrind
 
-Usage: instructions.py BUILD [--check RECORDED] [--record FILE] [--only s9ws]
+Usage: instructions.py BUILD [--check RECORDED] [--record FILE] [--quick]
 
 Each figure is the difference between runs with two numbers of messages, so that what a
 program does once cancels out.
 
   --check FILE   fail where a figure of ours is more than 15 % above the recorded one;
                  prints TAP
-  --record FILE  write the figures down
-  --ours         leave the peers out
+  --record FILE  write ours down
+  --quick        leave the peers out, but for the raw socket
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 import argparse
 import json
-import os
 import sys
 
 import bench
@@ -38,44 +37,44 @@ PEERS = {
     's9ws, handler': ('s9ws', 'blocking:handler'),
     's9ws, signal': ('s9ws', 'blocking:signal'),
     'raw socket': ('raw', 'blocking'),
-    'libsoup': ('soup', 'default'),
-    'libwebsockets': ('lws', 'default'),
     'Boost.Beast': ('beast', 'default'),
     'wslay': ('wslay', 'default'),
+    'libwebsockets': ('lws', 'default'),
+    'libsoup': ('soup', 'default'),
 }
+QUICK = ('s9ws, handler', 's9ws, signal', 'raw socket')
 
 
-def measure(build, ours):
+def measure(build, is_quick, on_figure=lambda *_: None):
     """{work: {peer: instructions a message}}"""
     figures = {}
     with bench.Server(build) as server:
         for work, (kind_of_work, size, kind, low, high) in WORKS.items():
             figures[work] = {}
             for peer, (program, variant) in PEERS.items():
-                path = os.path.join(build, 'tests/bench', f'bench-{program}')
-                if not os.path.exists(path) or (ours and program != 's9ws'):
+                command = bench.get_command(build, program)
+                if command is None or (is_quick and peer not in QUICK):
                     continue
-                n = [bench.count_instructions([path], server.uri, kind_of_work, count, size, kind, variant)
+                n = [bench.count_instructions(command, server.uri, kind_of_work, count, size, kind, variant)
                      for count in (low, high)]
                 figures[work][peer] = round((n[1] - n[0]) / (high - low))
-                print(f'# {work}, {peer}: {figures[work][peer]}', flush=True)
+                on_figure(work, peer, figures[work][peer])
     return figures
 
 
-def print_table(figures):
+def get_table(figures):
+    """Lines of Markdown."""
     peers = [peer for peer in PEERS if any(peer in row for row in figures.values())]
-    print('| instructions a message | ' + ' | '.join(peers) + ' |')
-    print('|---' * (len(peers) + 1) + '|')
+    yield '| instructions a message | ' + ' | '.join(peers) + ' |'
+    yield '|---' * (len(peers) + 1) + '|'
     for work, row in figures.items():
-        print(f'| {work} | ' + ' | '.join(f'{row[peer]:,}' if peer in row else '' for peer in peers) + ' |')
+        yield f'| {work} | ' + ' | '.join(f'{row[peer]:,}' if peer in row else '' for peer in peers) + ' |'
 
 
 def check(figures, recorded):
     n = 0
     for work, row in recorded.items():
         for peer, limit in row.items():
-            if peer not in figures.get(work, {}):
-                continue
             n += 1
             verdict = 'ok' if figures[work][peer] <= limit * TOLERANCE else 'not ok'
             print(f'{verdict} {n} {work}, {peer}: {figures[work][peer]}, recorded are {limit}')
@@ -87,19 +86,21 @@ def main():
     parser.add_argument('build')
     parser.add_argument('--check')
     parser.add_argument('--record')
-    parser.add_argument('--ours', action='store_true')
+    parser.add_argument('--quick', action='store_true')
     arguments = parser.parse_args()
 
-    figures = measure(arguments.build, arguments.ours)
+    figures = measure(arguments.build, arguments.quick)
+    for line in get_table(figures):
+        print(f'# {line}' if arguments.check else line)
     if arguments.record:
+        ours = {work: {peer: n for peer, n in row.items() if peer.startswith('s9ws')} for work, row in figures.items()}
         with open(arguments.record, 'w', encoding='utf-8') as out:
-            json.dump(figures, out, indent=2)
+            json.dump(ours, out, indent=2)
             out.write('\n')
     if arguments.check:
         with open(arguments.check, encoding='utf-8') as recorded:
             check(figures, json.load(recorded))
-    else:
-        print_table(figures)
 
 
-sys.exit(main())
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,175 @@
+#!/usr/bin/python3
+"""report.py: the tables of a comparison, in Markdown
+
+Usage: report.py FILE [--readme]
+
+  --readme  only the summary that README shows
+
+SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+import json
+import sys
+
+import instructions
+
+OUR_NAMES = ('s9ws',)
+
+# What README shows of the times: work, the peer that is ours, the limit, the metric, and
+# whether less is better.
+SUMMARY = [
+    ('round trip 32 B text', 's9ws, handler', 'raw socket', 'p50', True),
+    ('round trip 32 B text', 's9ws, handler', 'raw socket', 'p99', True),
+    ('round trip 32 B text', 's9ws spinning, handler', 'raw socket, spinning', 'p50', True),
+    ('TLS round trip 32 B text', 's9ws, handler', 'raw GnuTLS', 'p50', True),
+    ('inbound 64 B text', 's9ws, handler', 'raw socket', 'per_second', False),
+    ('inbound 64 B text', 's9ws, signal', 'raw socket', 'per_second', False),
+    ('inbound 64 KiB binary', 's9ws, handler', 'recv alone', 'per_second', False),
+    ('inbound 16 MiB binary', 's9ws, handler', 'recv alone', 'per_second', False),
+    ('outbound 64 B text', 's9ws, handler', 'raw socket', 'per_second', False),
+    ('TLS inbound 64 B text', 's9ws, handler', 'raw GnuTLS', 'per_second', False),
+    ('TLS inbound 64 B binary, a record each', 's9ws, handler', 'raw GnuTLS', 'per_second', False),
+]
+LANGUAGES = [
+    ('inbound 64 B text', 's9ws in Python, handler', 'websockets (Python)'),
+    ('inbound 64 B text', 's9ws in Python, signal', 'websockets (Python)'),
+    ('inbound 64 B text', 's9ws in GJS, handler', 'ws (Node)'),
+    ('inbound 64 B text', 's9ws in GJS, signal', 'ws (Node)'),
+]
+PEERS = ('Boost.Beast', 'wslay', 'libwebsockets', 'libsoup')
+
+
+def is_ours(peer):
+    return peer.startswith('s9ws')
+
+
+def format_number(value):
+    if value >= 100:
+        return f'{value:,.0f}'
+    return f'{value:.1f}' if value >= 10 else f'{value:.2f}'
+
+
+def format_spread(figure):
+    return f'{format_number(figure["median"])} ({format_number(figure["min"])} – {format_number(figure["max"])})'
+
+
+def get_value(figures, work, peer, metric):
+    return figures['times'].get(work, {}).get(peer, {}).get(metric)
+
+
+def get_machine(figures):
+    machine = figures['machine']
+    return f'{machine["cpu"]}, {machine["n_cpus"]} cores, {machine["system"]}, Linux {machine["kernel"]}; {figures["date"]}'
+
+
+UNITS = {'p50': 'median, µs', 'p99': '99th percentile, µs', 'per_second': 'messages a second'}
+
+
+def get_best_peer(figures, work, metric, is_lower_better):
+    values = {peer: get_value(figures, work, peer, metric) for peer in PEERS}
+    values = {peer: value['median'] for peer, value in values.items() if value is not None}
+    if not values:
+        return ''
+    best = (min if is_lower_better else max)(values, key=values.get)
+    return f'{format_number(values[best])} ({best})'
+
+
+def get_summary(figures):
+    yield '| time | s9ws | raw socket | ratio | best peer | libsoup |'
+    yield '|---|---|---|---|---|---|'
+    for work, ours, limit, metric, is_lower_better in SUMMARY:
+        values = [get_value(figures, work, peer, metric) for peer in (ours, limit)]
+        if None in values:
+            continue
+        way = ours.removeprefix('s9ws').lstrip(', ')
+        soup = get_value(figures, work, 'libsoup', metric)
+        yield (f'| {work}, {way}: {UNITS[metric]} | {format_number(values[0]["median"])} '
+               f'| {format_number(values[1]["median"])} ({limit}) | {values[0]["median"] / values[1]["median"]:.2f} '
+               f'| {get_best_peer(figures, work, metric, is_lower_better)} '
+               f'| {format_number(soup["median"]) if soup else ""} |')
+    yield ''
+    yield '| messages of 64 B a second | s9ws | peer |'
+    yield '|---|---|---|'
+    for work, ours, peer in LANGUAGES:
+        values = [get_value(figures, work, name, 'per_second') for name in (ours, peer)]
+        if None not in values:
+            yield f'| {ours.removeprefix("s9ws ")} | {format_number(values[0]["median"])} | {format_number(values[1]["median"])} ({peer}) |'
+
+
+def get_readme(figures):
+    yield 'User-mode instructions a message in the client process, counted by callgrind:'
+    yield ''
+    yield from instructions.get_table(figures['instructions'])
+    yield ''
+    yield 'Time, medians of interleaved rounds:'
+    yield ''
+    yield from get_summary(figures)
+    yield ''
+    yield '![Latency of a round trip](tests/bench/latency.svg)'
+    yield ''
+    yield f'Measured on {get_machine(figures)}. `tests/bench/run.sh` repeats it.'
+
+
+# What a table of a work shows.
+def get_metrics(work):
+    if 'round trip' in work:
+        return {'p50 µs': 'p50', 'p99 µs': 'p99', 'p99.9 µs': 'p999', 'CPU ns a message': 'cpu_ns'}
+    if 'one way' in work:
+        return {'p50 µs': 'p50', 'p99 µs': 'p99', 'p99.9 µs': 'p999', 'part of a core': 'cpu_share'}
+    if 'open' in work:
+        return {'p50 µs': 'p50', 'p99 µs': 'p99'}
+    if 'memory' in work:
+        return {'bytes a connection': 'bytes_per_connection'}
+    return {'messages a second': 'per_second', 'CPU ns a message': 'cpu_ns', 'peak KiB': 'peak_kib'}
+
+
+def get_reference(rows):
+    return next((peer for peer in ('raw socket', 'raw GnuTLS', 'GAsyncQueue alone') if peer in rows), None)
+
+
+def get_work_table(work, rows):
+    metrics = get_metrics(work)
+    reference = get_reference(rows)
+    first = next(iter(metrics.values()))
+    yield f'### {work}'
+    yield ''
+    yield '| | ' + ' | '.join(metrics) + (f' | ratio to {reference} |' if reference else ' |')
+    yield '|---' * (len(metrics) + 1 + bool(reference)) + '|'
+    for peer, figures in rows.items():
+        cells = [format_spread(figures[metric]) if metric in figures else '' for metric in metrics.values()]
+        if reference:
+            ratio = figures[first]['median'] / max(rows[reference][first]['median'], 1e-9)
+            cells.append(f'{ratio:.2f}')
+        yield f'| {peer} | ' + ' | '.join(cells) + ' |'
+    yield ''
+
+
+def get_report(figures):
+    yield f'# Figures of {get_machine(figures)}'
+    yield ''
+    if figures['is_quick']:
+        yield 'From a quick run: for a look, not for comparing.'
+        yield ''
+    yield 'Medians, with minimum and maximum in brackets.'
+    yield ''
+    yield from instructions.get_table(figures['instructions'])
+    yield ''
+    yield '| system calls that read, a thousand TLS records of 64 B | |'
+    yield '|---|---|'
+    for peer, n in figures['reads'].items():
+        yield f'| {peer} | {n:,.1f} |'
+    yield ''
+    for work, rows in figures['times'].items():
+        yield from get_work_table(work, rows)
+    for failed in figures['failed']:
+        yield f'Failed: {failed}'
+
+
+def main():
+    with open(sys.argv[1], encoding='utf-8') as file:
+        figures = json.load(file)
+    for line in (get_readme if '--readme' in sys.argv else get_report)(figures):
+        print(line)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
