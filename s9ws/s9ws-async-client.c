@@ -233,8 +233,7 @@ deliver_all (S9wsAsyncClient  *async,
 
   if (end_error != NULL)
     g_propagate_error (error, end_error);
-  else if (!s9ws_async_queue_has_ended (get_queue (async)))
-    s9ws_client_set_time_up_error (error);
+  client->is_cut_short = end_error == NULL && !s9ws_async_queue_has_ended (get_queue (async));
 }
 
 static gboolean
@@ -277,9 +276,7 @@ s9ws_async_client_receive (S9wsClient  *client,
                            GError     **error)
 {
   S9wsAsyncClient *async = S9WS_ASYNC_CLIENT (client);
-  S9wsAsyncQueue *queue = get_queue (async);
   GError *start_error = NULL;
-  S9wsEvent *event;
 
   /* Where opening failed, the events of that are in the queue. */
   if (!ensure_started (async, &start_error) &&
@@ -290,11 +287,7 @@ s9ws_async_client_receive (S9wsClient  *client,
     }
 
   g_clear_error (&start_error);
-  event = s9ws_async_queue_pop (queue, get_rest (client));
-  if (event == NULL && !s9ws_async_queue_has_ended (queue))
-    s9ws_client_set_time_up_error (error);
-
-  return event;
+  return s9ws_async_queue_pop (get_queue (async), get_rest (client));
 }
 
 static gboolean

@@ -383,7 +383,7 @@ direct_run (S9wsClient    *client,
     }
   else
     {
-      s9ws_client_set_time_up_error (&local_error);
+      client->is_cut_short = TRUE;
     }
   s9ws_client_end_delivery (client);
 
@@ -420,8 +420,7 @@ keep_end (S9wsClient *client,
 }
 
 static S9wsEvent *
-receive_message (S9wsClient  *client,
-                 GError     **error)
+receive_message (S9wsClient *client)
 {
   gboolean has_turned = FALSE;
   GError *end_error = NULL;
@@ -440,10 +439,7 @@ receive_message (S9wsClient  *client,
         break;
 
       if (has_turned && s9ws_client_is_time_up (client))
-        {
-          s9ws_client_set_time_up_error (error);
-          return NULL;
-        }
+        return NULL;
 
       turn = take_turn (client, &end_error);
       if (turn == S9WS_TURN_ENDED)
@@ -485,7 +481,7 @@ direct_receive (S9wsClient  *client,
     }
 
   s9ws_client_begin_delivery (client);
-  event = receive_message (client, error);
+  event = receive_message (client);
   s9ws_client_end_delivery (client);
   return event;
 }

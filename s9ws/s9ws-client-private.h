@@ -39,6 +39,7 @@ struct _S9wsClient
   GCancellable *quit;   /* thread-safe */
   GSocket *socket;      /* the caller's thread's; made when first asked for */
   gint64 run_until;     /* the running thread's: monotonic µs; 0: until the end */
+  gboolean is_cut_short; /* likewise: run () returned because of that */
 
   /* The caller-thread clients' only, and the running thread's, but for the lock and
    * what it guards. */
@@ -63,7 +64,7 @@ struct _S9wsClientClass
   void (*open_async) (S9wsClient   *client,
                       GCancellable *cancellable,
                       GTask        *task);
-  /* Until run_until, too. */
+  /* These two return at run_until, too; the first says that by is_cut_short. */
   gboolean (*run) (S9wsClient   *client,
                    GCancellable *cancellable,
                    GError      **error);
@@ -130,12 +131,11 @@ void     s9ws_client_deliver_event           (S9wsClient           *client,
 void s9ws_client_begin_delivery (S9wsClient *client);
 void s9ws_client_end_delivery   (S9wsClient *client);
 
-void s9ws_client_notify_state      (S9wsClient          *client);
-void s9ws_client_set_state_error   (S9wsState            state,
-                                    GError             **error);
-void s9ws_client_set_time_up_error (GError             **error);
-void s9ws_client_take_counters     (S9wsStats           *stats,
-                                    const S9wsCounters  *counters);
+void s9ws_client_notify_state    (S9wsClient          *client);
+void s9ws_client_set_state_error (S9wsState            state,
+                                  GError             **error);
+void s9ws_client_take_counters   (S9wsStats           *stats,
+                                  const S9wsCounters  *counters);
 /* A cancelled @cancellable forces the client to quit until _unchain (). */
 gulong s9ws_client_chain_cancellable (S9wsClient   *client,
                                       GCancellable *cancellable);

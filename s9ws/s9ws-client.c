@@ -358,13 +358,6 @@ s9ws_client_set_state_error (S9wsState   state,
 }
 
 void
-s9ws_client_set_time_up_error (GError **error)
-{
-  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
-                       _("The time that the client was given has passed; its connection goes on"));
-}
-
-void
 s9ws_client_take_counters (S9wsStats          *stats,
                            const S9wsCounters *counters)
 {
@@ -565,6 +558,7 @@ begin_running (S9wsClient  *client,
       return FALSE;
     }
 
+  client->is_cut_short = FALSE;
   client->run_until = timeout >= 0 ? g_get_monotonic_time () + MIN (timeout, G_MAXINT64 / 2) : 0;
   g_object_ref (client);
   return TRUE;
@@ -582,10 +576,11 @@ static gboolean
 run (S9wsClient    *client,
      gint64         timeout,
      GCancellable  *cancellable,
+     gboolean      *has_ended,
      GError       **error)
 {
   GError *run_error = NULL;
-  gboolean is_fine;
+  gboolean is_fine = TRUE;
   gulong chain;
 
   if (!begin_running (client, timeout, error))
@@ -594,7 +589,10 @@ run (S9wsClient    *client,
   chain = s9ws_client_chain_cancellable (client, cancellable);
   S9WS_CLIENT_GET_CLASS (client)->run (client, cancellable, &run_error);
   g_cancellable_disconnect (cancellable, chain);
-  is_fine = conclude_run (client, cancellable, run_error, error);
+  if (has_ended != NULL)
+    *has_ended = !client->is_cut_short;
+  if (!client->is_cut_short)
+    is_fine = conclude_run (client, cancellable, run_error, error);
   end_running (client);
 
   return is_fine;
@@ -626,7 +624,7 @@ s9ws_client_run (S9wsClient    *client,
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  return run (client, -1, cancellable, error);
+  return run (client, -1, cancellable, NULL, error);
 }
 
 /**
@@ -634,6 +632,7 @@ s9ws_client_run (S9wsClient    *client,
  * @client: a client
  * @duration: for how long, in µs
  * @cancellable: (nullable): what can end it from another thread at once, or %NULL
+ * @has_ended: (out) (optional): whether the connection has ended, and not just the time
  * @error: return location for a #GError
  *
  * Does what [method@S9ws.Client.run] does, but returns once @duration has passed, too,
@@ -645,8 +644,8 @@ s9ws_client_run (S9wsClient    *client,
  * handlers. What the client waits for, as for [property@S9ws.Options:read-timeout], it
  * goes on to wait for in the next call.
  *
- * Returns: %TRUE after a close or [method@S9ws.Client.force_quit]; otherwise %FALSE with
- *   `G_IO_ERROR_TIMED_OUT` if @duration has passed, or an error of
+ * Returns: %TRUE if @duration has passed, or after a close or
+ *   [method@S9ws.Client.force_quit]; otherwise %FALSE with an error of
  *   [method@S9ws.Client.run]
  *
  * Since: 0.1
@@ -655,13 +654,14 @@ gboolean
 s9ws_client_run_for (S9wsClient    *client,
                      guint64        duration,
                      GCancellable  *cancellable,
+                     gboolean      *has_ended,
                      GError       **error)
 {
   g_return_val_if_fail (S9WS_IS_CLIENT (client), FALSE);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  return run (client, (gint64) MIN (duration, G_MAXINT64), cancellable, error);
+  return run (client, (gint64) MIN (duration, G_MAXINT64), cancellable, has_ended, error);
 }
 
 /**
@@ -677,14 +677,13 @@ s9ws_client_run_for (S9wsClient    *client,
  * [signal@S9ws.Client::idle], which are no events, are emitted as in
  * [method@S9ws.Client.run]. The two may be called in turn.
  *
- * However the connection ends, the events tell of it: a failure to open it, too, which
- * @timeout_us does not bound. Events that have come are not taken off before they are
+ * However the connection ends, the events tell of it, and so they do of a failure to open
+ * it, for which @timeout_us is no bound. The caller-thread clients read no more than is
  * asked for, so that a slow program slows the server down.
  *
- * Returns: (transfer full) (nullable): the event; or %NULL without an error if
- *   %S9WS_EVENT_KIND_QUIT has been taken off already; or %NULL with
- *   `G_IO_ERROR_TIMED_OUT` if none has come in time, or `G_IO_ERROR_PENDING` while the
- *   client is running or being opened
+ * Returns: (transfer full) (nullable): the event; or %NULL without an error if none has
+ *   come in time or %S9WS_EVENT_KIND_QUIT has been taken off already; or %NULL with
+ *   `G_IO_ERROR_PENDING` while the client is running or being opened
  *
  * Since: 0.1
  */

@@ -106,6 +106,7 @@ S9WS_AVAILABLE_IN_0_1
 gboolean   s9ws_client_run_for     (S9wsClient           *client,
                                     guint64               duration,
                                     GCancellable         *cancellable,
+                                    gboolean             *has_ended,
                                     GError              **error);
 S9WS_AVAILABLE_IN_0_1
 S9wsEvent *s9ws_client_receive     (S9wsClient           *client,
