@@ -9,4 +9,13 @@
 
 #include "s9ws-error.h"
 
+/**
+ * s9ws_error_quark:
+ *
+ * Gets the quark of the error domain `S9WS_ERROR`.
+ *
+ * Returns: the quark
+ *
+ * Since: 0.1
+ */
 G_DEFINE_QUARK (s9ws-error-quark, s9ws_error)

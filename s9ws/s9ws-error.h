@@ -48,7 +48,7 @@ G_BEGIN_DECLS
  * @S9WS_ERROR_SOCKET_UNAVAILABLE: the socket could not be taken over or set up
  * @S9WS_ERROR_IO: reading from or writing to the socket failed
  *
- * The codes of [const@S9ws.ERROR].
+ * The codes of `S9WS_ERROR`.
  *
  * Since: 0.1
  */

@@ -1,12 +1,14 @@
 #!/usr/bin/python3
-"""check-readme.py: every program in README.md, run as it stands there.
+"""check-readme.py: every program in a Markdown file, run as it stands there.
 
-Usage: check-readme.py README BUILD-ROOT URI TLS-URI
+Usage: check-readme.py SOURCE-ROOT BUILD-ROOT MARKDOWN-FILE URI TLS-URI
 
-The programs say something to the server, print its answer and close.
+The programs say something to the server, print its answer and close. Those that have
+windows get a display of their own.
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
+import contextlib
 import os
 import pathlib
 import re
@@ -15,22 +17,41 @@ import sys
 import tempfile
 
 TIMEOUT = 120  # seconds: a busy machine is slow
+STOP_TIMEOUT = 20
 PROGRAM = re.compile(r'^```(\w+)\n(.*?)^```$', re.M | re.S)
 
 
-def build_c(path, source, build):
-    """By the command that README has, with the .pc file and the headers of the build tree."""
+def get_flags(text, build):
+    """By the .pc file of the build tree."""
+    packages = ['s9ws-1'] + ['gtk4'] * ('gtk/gtk.h' in text)
     environment = dict(os.environ, PKG_CONFIG_PATH=os.path.join(build, 'meson-uninstalled'))
-    flags = subprocess.run(['pkg-config', '--cflags', '--libs', 's9ws-1'], env=environment,
-                           stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    return subprocess.run(['pkg-config', '--cflags', '--libs', *packages], env=environment,
+                          stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+
+
+def build_c(path, text, source, build):
     program = str(path.with_suffix(''))
-    subprocess.run(['cc', '-Wall', '-Werror', f'-I{source}', f'-I{build}', str(path), *flags, '-o', program], check=True)
+    subprocess.run(['cc', '-Wall', '-Werror', f'-I{source}', f'-I{build}', str(path),
+                    *get_flags(text, build), '-o', program], check=True)
     return [program]
 
 
-def get_command(language, path, source, build):
+def build_vala(path, text, source, build):
+    program = str(path.with_suffix(''))
+    flags = [f'-I{source}', f'-I{build}', *get_flags(text, build), '-w']
+    # What the vapi depends on is found beside it only where it is installed.
+    subprocess.run(['valac', '--vapidir', os.path.join(build, 'introspection'),
+                    '--pkg', 'gio-2.0', '--pkg', 's9ws-1',
+                    *[word for flag in flags for word in ('-X', flag)], '-o', program, str(path)],
+                   cwd=path.parent, check=True)
+    return [program]
+
+
+def get_command(language, path, text, source, build):
     if language == 'c':
-        return build_c(path, source, build)
+        return build_c(path, text, source, build)
+    if language == 'vala':
+        return build_vala(path, text, source, build)
     if language == 'python':
         return ['/usr/bin/python3', str(path)]
     if language == 'js':
@@ -38,17 +59,40 @@ def get_command(language, path, source, build):
     sys.exit(f'No way to run a program in {language}')
 
 
-def main(readme, build, uri, _):
-    programs = PROGRAM.findall(pathlib.Path(readme).read_text(encoding='utf-8'))
+@contextlib.contextmanager
+def open_display():
+    reader, writer = os.pipe()
+    with subprocess.Popen(['Xvfb', '-displayfd', str(writer), '-nolisten', 'tcp', '-noreset'],
+                          pass_fds=[writer], stderr=subprocess.DEVNULL) as server:
+        try:
+            os.close(writer)
+            with os.fdopen(reader) as lines:
+                display = ':' + lines.readline().strip()
+            # Nothing of the machine's desktop, where there is one.
+            yield dict(os.environ, DISPLAY=display, GDK_BACKEND='x11', GSK_RENDERER='cairo',
+                       GTK_A11Y='none', GSETTINGS_BACKEND='memory')
+        finally:
+            server.terminate()
+            server.wait(STOP_TIMEOUT)
+
+
+def run(command, text):
+    with contextlib.ExitStack() as stack:
+        has_window = re.search(r'\bgtk', text, re.I)
+        environment = stack.enter_context(open_display()) if has_window else os.environ
+        return subprocess.run(command, timeout=TIMEOUT, env=environment, stdout=subprocess.PIPE,
+                              text=True, check=False)
+
+
+def main(source, build, markdown, *uris):
+    programs = PROGRAM.findall(pathlib.Path(markdown).read_text(encoding='utf-8'))
     failed = 0
     print(f'1..{len(programs)}')
     with tempfile.TemporaryDirectory() as folder:
         for i, (language, text) in enumerate(programs, 1):
             path = pathlib.Path(folder, f'program{i}.{language}')
             path.write_text(text, encoding='utf-8')
-            command = get_command(language, path, os.path.dirname(readme), build)
-            done = subprocess.run([*command, uri], timeout=TIMEOUT,
-                                  stdout=subprocess.PIPE, text=True, check=False)
+            done = run([*get_command(language, path, text, source, build), *uris], text)
             good = done.returncode == 0 and done.stdout == 'Hello\n'
             failed += not good
             print('ok' if good else 'not ok', i, f'program {i}, {language}', flush=True)
