@@ -8,18 +8,18 @@ const System = imports.system;
 
 // Events between two turns of the main loop.
 const BATCH = 64;
-// How long to wait for events, in ms: the longer the longer there was none.
-const MAX_WAIT = 16;
 // How much may become garbage before it is collected.
 const MAX_EVENTS = 10000;
 const MAX_BYTES = 8 * 1024 * 1024;
 
-function sleep(ms) {
+// Until there is an event, and others have had their turn.
+function wait(client) {
   return new Promise(resolve => {
-    GLib.timeout_add(GLib.PRIORITY_DEFAULT_IDLE, ms, () => {
-      resolve();
-      return GLib.SOURCE_REMOVE;
-    });
+    GLib.unix_fd_add_full(GLib.PRIORITY_DEFAULT_IDLE, client.get_event_fd(), GLib.IOCondition.IN,
+      () => {
+        resolve();
+        return GLib.SOURCE_REMOVE;
+      });
   });
 }
 
@@ -33,7 +33,7 @@ function start(client) {
   }
 }
 
-// While GJS collects garbage little by little, it drops callbacks, that of sleep () too.
+// While GJS collects garbage little by little, it drops callbacks, that of wait () too.
 // It does so once enough byte arrays have been made: whole collections prevent that.
 class Collector {
   constructor(client) {
@@ -62,28 +62,22 @@ function* iterate(S9ws, client) {
 
 async function* iterateAsync(S9ws, client) {
   const collector = new Collector(client);
-  let wait = 0;
 
   start(client);
   for (;;) {
-    const events = client.pop_events(BATCH, 0);
-    if (events.length === 0 && client.state === S9ws.State.CLOSED) {
-      // The last one comes at once, or has been taken off by somebody.
-      const last = client.pop_event();
-      if (last === null)
-        return;
-      events.push(last);
-    }
-
-    for (const event of events) {
+    await wait(client);
+    let nEvents = 0;
+    for (let event; nEvents < BATCH && (event = client.try_pop_event()) !== null; nEvents++)
       yield event;
-      if (event.get_kind() === S9ws.EventKind.QUIT)
-        return;
-    }
 
-    wait = events.length > 0 ? 0 : Math.min(wait * 2 + 1, MAX_WAIT);
-    collector.collect(events.length);
-    await sleep(wait);
+    if (nEvents === 0 && client.state === S9ws.State.CLOSED) {
+      // Nothing but the end is left, or somebody else has taken an event off.
+      const event = client.pop_event();
+      if (event === null)
+        return;
+      yield event;
+    }
+    collector.collect(nEvents);
   }
 }
 

@@ -530,21 +530,23 @@ for (const uri of [PLAIN_URI, TLS_URI]) {
 
   tests[`for await, ${scheme}`] = async () => {
     const client = makeClient(S9ws.AsyncClient, uri);
-    const kinds = [];
+    const seen = [];
     for await (const event of client) {
-      kinds.push(event.get_kind());
-      if (event.get_kind() === ACTIVATED) {
-        client.send_text('one');
+      seen.push(event.get_text() ?? event.get_kind());
+      if (event.get_kind() === ACTIVATED)
+        client.send_text('!burst 100');
+      if (event.get_text() === '9')
         break; // and go on below
-      }
     }
     for await (const event of client) {
-      kinds.push(event.get_text() ?? event.get_kind());
-      await sleep(1);
-      if (event.get_text() !== null)
+      seen.push(event.get_text() ?? event.get_kind());
+      if (event.get_text() === '20')
+        await sleep(1);
+      if (event.get_text() === '99')
         client.close(1000, null);
     }
-    assertEqual(kinds, [ACTIVATED, 'one', CONNECTION_CLOSED, QUIT]);
+    assertEqual(seen, [ACTIVATED, ...Array.from({length: 100}, (_, i) => `${i}`),
+      CONNECTION_CLOSED, QUIT]);
     assertEqual(await getEventTexts(client), []);
   };
 
