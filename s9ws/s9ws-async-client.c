@@ -341,6 +341,12 @@ s9ws_async_client_get_answer (S9wsClient *client)
   return s9ws_async_thread_get_answer (get_thread (client));
 }
 
+static S9wsEndReport *
+s9ws_async_client_get_end_report (S9wsClient *client)
+{
+  return s9ws_async_thread_get_end_report (get_thread (client));
+}
+
 static void
 s9ws_async_client_get_stats (S9wsClient *client,
                              S9wsStats  *stats)
@@ -379,6 +385,7 @@ s9ws_async_client_class_init (S9wsAsyncClientClass *klass)
   client_class->get_buffered_amount = s9ws_async_client_get_buffered_amount;
   client_class->get_connection = s9ws_async_client_get_connection;
   client_class->get_answer = s9ws_async_client_get_answer;
+  client_class->get_end_report = s9ws_async_client_get_end_report;
   client_class->get_stats = s9ws_async_client_get_stats;
 }
 

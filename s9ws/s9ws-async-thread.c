@@ -59,6 +59,7 @@ struct _S9wsAsyncThread
   guint8 ping_size;
   S9wsCounters sent;       /* what went through outbox */
   S9wsCounters counters;   /* a copy of the connection's */
+  S9wsEndReport *end_report; /* set once; NULL before the end */
 };
 
 /* What the I/O thread alone has. */
@@ -113,6 +114,7 @@ s9ws_async_thread_unref (S9wsAsyncThread *thread)
   s9ws_async_queue_unref (thread->queue);
   s9ws_output_clear (&thread->outbox);
   g_clear_error (&thread->open_error);
+  g_clear_pointer (&thread->end_report, s9ws_end_report_unref);
   g_free (thread->close_reason);
   g_free (thread->uri);
   g_object_unref (thread->quit);
@@ -166,6 +168,17 @@ give_up_outbox_locked (S9wsAsyncThread *thread)
   thread->unsent += s9ws_output_get_size (&thread->outbox);
   thread->n_outbox = 0;
   s9ws_output_clear (&thread->outbox);
+}
+
+/* Once the connection, where there was one, has been hung up.  What was not sent by
+ * then never will be. */
+static void
+report_end_locked (S9wsAsyncThread *thread,
+                   const GError    *error)
+{
+  give_up_outbox_locked (thread);
+  thread->end_report = s9ws_end_report_new (thread->connection, thread->settings, error, is_quitting (thread),
+                                            thread->unsent);
 }
 
 /* Opening */
@@ -243,7 +256,7 @@ s9ws_async_thread_conclude_open (S9wsAsyncThread *thread,
   if (error != NULL)
     {
       thread->open_error = g_error_copy (error);
-      give_up_outbox_locked (thread);
+      report_end_locked (thread, error);
     }
   set_state_locked (thread, error == NULL ? S9WS_STATE_OPEN : S9WS_STATE_CLOSED);
   tasks = thread->tasks;
@@ -526,8 +539,8 @@ finish (Loop         *loop,
 
   g_mutex_lock (&thread->lock);
   thread->is_closing = TRUE;
+  report_end_locked (thread, error);
   thread->unsent += s9ws_connection_get_unsent (connection);
-  give_up_outbox_locked (thread);
   set_state_locked (thread, S9WS_STATE_CLOSED);
   g_mutex_unlock (&thread->lock);
 
@@ -789,6 +802,18 @@ s9ws_async_thread_get_answer (S9wsAsyncThread *thread)
     return NULL;
 
   return s9ws_connection_get_answer (thread->connection);
+}
+
+S9wsEndReport *
+s9ws_async_thread_get_end_report (S9wsAsyncThread *thread)
+{
+  S9wsEndReport *report;
+
+  g_mutex_lock (&thread->lock);
+  report = thread->end_report;
+  g_mutex_unlock (&thread->lock);
+
+  return report;
 }
 
 void

@@ -62,6 +62,7 @@ guint64   s9ws_async_thread_get_buffered_amount (S9wsAsyncThread *thread);
 /* NULL once the thread has been started. */
 S9wsConnection   *s9ws_async_thread_get_connection (S9wsAsyncThread *thread);
 const S9wsAnswer *s9ws_async_thread_get_answer     (S9wsAsyncThread *thread);
+S9wsEndReport    *s9ws_async_thread_get_end_report (S9wsAsyncThread *thread);
 void              s9ws_async_thread_get_stats      (S9wsAsyncThread *thread,
                                                     S9wsStats       *stats);
 S9wsAsyncQueue   *s9ws_async_thread_get_queue      (S9wsAsyncThread *thread);

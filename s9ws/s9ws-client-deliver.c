@@ -313,9 +313,9 @@ s9ws_client_has_certificate_handler (S9wsClient *client)
 }
 
 gboolean
-s9ws_client_deliver_certificate (S9wsClient          *client,
-                                 const char          *chain,
-                                 GTlsCertificateFlags reasons)
+s9ws_client_deliver_certificate (S9wsClient           *client,
+                                 const char           *chain,
+                                 GTlsCertificateFlags  reasons)
 {
   gboolean is_accepted = FALSE;
 
@@ -483,13 +483,16 @@ s9ws_client_deliver_event (S9wsClient *client,
       s9ws_client_deliver_activated (client);
       break;
     case S9WS_EVENT_KIND_CONNECTION_CLOSED:
+      s9ws_client_notify_end_report (client);
       s9ws_client_deliver_closed (client, s9ws_event_get_code (event), s9ws_event_get_reason (event));
       break;
     case S9WS_EVENT_KIND_ERROR:
+      s9ws_client_notify_end_report (client);
       s9ws_client_deliver_error (client, s9ws_event_get_error (event));
       break;
     case S9WS_EVENT_KIND_QUIT:
       s9ws_client_notify_state (client);
+      s9ws_client_notify_end_report (client);
       s9ws_client_deliver_quit (client);
       break;
     case S9WS_EVENT_KIND_TEXT_MESSAGE:

@@ -56,6 +56,15 @@ hang_up (S9wsClient *client)
   g_clear_object (&client->socket);
 }
 
+/* Once it has been hung up. */
+static void
+report_end (S9wsClient   *client,
+            const GError *error)
+{
+  client->end_report = s9ws_end_report_new (client->connection, client->settings, error,
+                                            s9ws_client_is_quitting (client), 0);
+}
+
 /* The one end of a connection that had opened.  @error is what it ended with. */
 static void
 finish (S9wsClient   *client,
@@ -64,7 +73,9 @@ finish (S9wsClient   *client,
   gboolean is_forced = s9ws_client_is_quitting (client);
 
   hang_up (client);
+  report_end (client, error);
   set_state (client, S9WS_STATE_CLOSED);
+  s9ws_client_notify_end_report (client);
 
   if (!is_forced)
     {
@@ -90,9 +101,9 @@ begin_open (S9wsClient  *client,
 }
 
 static gboolean
-on_question (const char          *chain,
-             GTlsCertificateFlags reasons,
-             gpointer             user_data)
+on_question (const char           *chain,
+             GTlsCertificateFlags  reasons,
+             gpointer              user_data)
 {
   S9wsClient *client = user_data;
   gboolean is_accepted;
@@ -133,7 +144,9 @@ finish_open (S9wsClient   *client,
     }
 
   s9ws_client_begin_delivery (client);
+  report_end (client, error);
   set_state (client, S9WS_STATE_CLOSED);
+  s9ws_client_notify_end_report (client);
   if (!s9ws_client_is_quitting (client))
     s9ws_client_deliver_error (client, error);
   s9ws_client_deliver_quit (client);
@@ -406,7 +419,9 @@ keep_end (S9wsClient *client,
   gboolean is_forced = s9ws_client_is_quitting (client);
 
   hang_up (client);
+  report_end (client, error);
   set_state (client, S9WS_STATE_CLOSED);
+  s9ws_client_notify_end_report (client);
 
   if (error != NULL && !is_forced)
     g_queue_push_tail (&client->ends, s9ws_event_new_error (error));
@@ -570,6 +585,12 @@ direct_get_buffered_amount (S9wsClient *client)
   return connection != NULL ? s9ws_connection_get_buffered (connection) : 0;
 }
 
+static S9wsEndReport *
+direct_get_end_report (S9wsClient *client)
+{
+  return client->end_report;
+}
+
 static void
 direct_get_stats (S9wsClient *client,
                   S9wsStats  *stats)
@@ -604,5 +625,6 @@ s9ws_client_class_use_direct (S9wsClientClass *klass)
   klass->get_buffered_amount = direct_get_buffered_amount;
   klass->get_connection = direct_get_connection;
   klass->get_answer = direct_get_answer;
+  klass->get_end_report = direct_get_end_report;
   klass->get_stats = direct_get_stats;
 }

@@ -6,6 +6,7 @@
 
 #include "s9ws-client.h"
 
+#include "s9ws-end-report-private.h"
 #include "s9ws-event.h"
 #include "s9ws-options-private.h"
 
@@ -34,6 +35,7 @@ struct _S9wsClient
   guint unheard_turns;  /* see s9ws_client_deliver_idle () */
 
   int state;            /* atomic; S9wsState, the caller-thread clients' */
+  gboolean has_notified_end; /* the delivering thread's */
   int is_running;       /* atomic */
   int is_quitting;      /* atomic; set by force_quit (), which then cancels this: */
   GCancellable *quit;   /* thread-safe */
@@ -50,6 +52,7 @@ struct _S9wsClient
   gint64 wait_until;     /* when the wait that run_until cut short is over; 0: none was */
   GQueue ends;           /* of S9wsEvent: what receive () has still to tell of the end */
   GMainContext *asking_context; /* of open_async (), or NULL */
+  S9wsEndReport *end_report;    /* NULL before the end */
   GMutex wake_lock;
   int wake_fd;          /* guarded by wake_lock; -1 unless the connection is open */
 };
@@ -88,6 +91,8 @@ struct _S9wsClientClass
   S9wsConnection *(*get_connection) (S9wsClient *client);
   /* The answer to the upgrade, or NULL as long as there is none. */
   const S9wsAnswer *(*get_answer) (S9wsClient *client);
+  /* NULL before the end; from any thread that may ask. */
+  S9wsEndReport *(*get_end_report) (S9wsClient *client);
   void (*get_stats) (S9wsClient *client,
                      S9wsStats  *stats);
 
@@ -131,11 +136,13 @@ void     s9ws_client_deliver_event           (S9wsClient           *client,
 void s9ws_client_begin_delivery (S9wsClient *client);
 void s9ws_client_end_delivery   (S9wsClient *client);
 
-void s9ws_client_notify_state    (S9wsClient          *client);
-void s9ws_client_set_state_error (S9wsState            state,
-                                  GError             **error);
-void s9ws_client_take_counters   (S9wsStats           *stats,
-                                  const S9wsCounters  *counters);
+void s9ws_client_notify_state (S9wsClient *client);
+/* The first time, and only where there is a report. */
+void s9ws_client_notify_end_report (S9wsClient          *client);
+void s9ws_client_set_state_error   (S9wsState            state,
+                                    GError             **error);
+void s9ws_client_take_counters     (S9wsStats           *stats,
+                                    const S9wsCounters  *counters);
 /* A cancelled @cancellable forces the client to quit until _unchain (). */
 gulong s9ws_client_chain_cancellable (S9wsClient   *client,
                                       GCancellable *cancellable);

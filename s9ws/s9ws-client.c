@@ -46,6 +46,7 @@ enum
   PROP_STATE,
   PROP_PROTOCOL,
   PROP_BUFFERED_AMOUNT,
+  PROP_END_REPORT,
   N_PROPERTIES
 };
 
@@ -143,6 +144,12 @@ default_get_answer (S9wsClient *client)
   return NULL;
 }
 
+static S9wsEndReport *
+default_get_end_report (S9wsClient *client)
+{
+  return NULL;
+}
+
 static void
 default_get_stats (S9wsClient *client,
                    S9wsStats  *stats)
@@ -175,6 +182,9 @@ s9ws_client_get_property (GObject    *object,
       break;
     case PROP_BUFFERED_AMOUNT:
       g_value_set_uint64 (value, s9ws_client_get_buffered_amount (client));
+      break;
+    case PROP_END_REPORT:
+      g_value_set_boxed (value, s9ws_client_get_end_report (client));
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
@@ -226,6 +236,7 @@ s9ws_client_finalize (GObject *object)
   g_queue_clear_full (&client->ends, (GDestroyNotify) s9ws_event_unref);
   g_clear_pointer (&client->settings, s9ws_settings_free);
   g_clear_pointer (&client->asking_context, g_main_context_unref);
+  g_clear_pointer (&client->end_report, s9ws_end_report_unref);
   g_clear_pointer (&client->retired_handlers, g_ptr_array_unref);
   g_clear_object (&client->handler);
   g_clear_object (&client->options);
@@ -291,6 +302,16 @@ install_properties (GObjectClass *object_class)
    */
   properties[PROP_BUFFERED_AMOUNT] = g_param_spec_uint64 ("buffered-amount", NULL, NULL, 0, G_MAXUINT64, 0, readable);
 
+  /**
+   * S9wsClient:end-report: (getter get_end_report)
+   *
+   * How the connection ended, or why there was none; %NULL before that. It is there from
+   * [signal@S9ws.Client::error] and [signal@S9ws.Client::connection-closed] on.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_END_REPORT] = g_param_spec_boxed ("end-report", NULL, NULL, S9WS_TYPE_END_REPORT, readable);
+
   g_object_class_install_properties (object_class, N_PROPERTIES, properties);
 }
 
@@ -314,6 +335,7 @@ s9ws_client_class_init (S9wsClientClass *klass)
   klass->get_buffered_amount = default_get_buffered_amount;
   klass->get_connection = default_get_connection;
   klass->get_answer = default_get_answer;
+  klass->get_end_report = default_get_end_report;
   klass->get_stats = default_get_stats;
 
   bindtextdomain (GETTEXT_PACKAGE, LOCALEDIR);
@@ -342,6 +364,16 @@ s9ws_client_notify_state (S9wsClient *client)
   g_object_notify_by_pspec (G_OBJECT (client), properties[PROP_STATE]);
   if (s9ws_client_get_state (client) == S9WS_STATE_OPEN && s9ws_client_get_protocol (client) != NULL)
     g_object_notify_by_pspec (G_OBJECT (client), properties[PROP_PROTOCOL]);
+}
+
+void
+s9ws_client_notify_end_report (S9wsClient *client)
+{
+  if (client->has_notified_end || s9ws_client_get_end_report (client) == NULL)
+    return;
+
+  client->has_notified_end = TRUE;
+  g_object_notify_by_pspec (G_OBJECT (client), properties[PROP_END_REPORT]);
 }
 
 void
@@ -1333,6 +1365,27 @@ s9ws_client_get_stats (S9wsClient *client)
   stats->last_round_trip = -1;
   S9WS_CLIENT_GET_CLASS (client)->get_stats (client, stats);
   return stats;
+}
+
+/**
+ * s9ws_client_get_end_report: (get-property end-report)
+ * @client: a client
+ *
+ * Gets how the connection ended, or why there was none: from
+ * [signal@S9ws.Client::error] and [signal@S9ws.Client::connection-closed] on. On
+ * [class@S9ws.AsyncClient] it is there as soon as the connection has ended, which may be
+ * before these are delivered, and any thread may ask for it.
+ *
+ * Returns: (transfer none) (nullable): the report, or %NULL before the end
+ *
+ * Since: 0.1
+ */
+S9wsEndReport *
+s9ws_client_get_end_report (S9wsClient *client)
+{
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), NULL);
+
+  return S9WS_CLIENT_GET_CLASS (client)->get_end_report (client);
 }
 
 /**

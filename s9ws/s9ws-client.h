@@ -10,6 +10,7 @@
 
 #include <gio/gio.h>
 
+#include "s9ws-end-report.h"
 #include "s9ws-enums.h"
 #include "s9ws-event.h"
 #include "s9ws-handler.h"
@@ -154,39 +155,41 @@ S9WS_AVAILABLE_IN_0_1
 void     s9ws_client_force_quit      (S9wsClient    *client);
 
 S9WS_AVAILABLE_IN_0_1
-const char  *s9ws_client_get_uri              (S9wsClient  *client);
+const char    *s9ws_client_get_uri              (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-S9wsOptions *s9ws_client_get_options          (S9wsClient  *client);
+S9wsOptions   *s9ws_client_get_options          (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-S9wsState    s9ws_client_get_state            (S9wsClient  *client);
+S9wsState      s9ws_client_get_state            (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-const char  *s9ws_client_get_protocol         (S9wsClient  *client);
+const char    *s9ws_client_get_protocol         (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-guint64      s9ws_client_get_buffered_amount  (S9wsClient  *client);
+guint64        s9ws_client_get_buffered_amount  (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-const char  *s9ws_client_get_response_header  (S9wsClient  *client,
-                                               const char  *name);
+const char    *s9ws_client_get_response_header  (S9wsClient  *client,
+                                                 const char  *name);
 S9WS_AVAILABLE_IN_0_1
-guint        s9ws_client_get_response_status  (S9wsClient  *client);
+guint          s9ws_client_get_response_status  (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-GBytes      *s9ws_client_get_response_body    (S9wsClient  *client);
+GBytes        *s9ws_client_get_response_body    (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-int          s9ws_client_get_fd               (S9wsClient  *client);
+int            s9ws_client_get_fd               (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-GSocket     *s9ws_client_get_socket           (S9wsClient  *client);
+GSocket       *s9ws_client_get_socket           (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-gpointer     s9ws_client_get_tls_session      (S9wsClient  *client);
+gpointer       s9ws_client_get_tls_session      (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-const char  *s9ws_client_get_tls_version      (S9wsClient  *client);
+const char    *s9ws_client_get_tls_version      (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-const char  *s9ws_client_get_tls_cipher       (S9wsClient  *client);
+const char    *s9ws_client_get_tls_cipher       (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-const char  *s9ws_client_get_peer_certificate (S9wsClient  *client);
+const char    *s9ws_client_get_peer_certificate (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-S9wsStats   *s9ws_client_get_stats            (S9wsClient  *client);
+S9wsStats     *s9ws_client_get_stats            (S9wsClient  *client);
 S9WS_AVAILABLE_IN_0_1
-void         s9ws_client_set_handler          (S9wsClient  *client,
-                                               S9wsHandler *handler);
+S9wsEndReport *s9ws_client_get_end_report       (S9wsClient  *client);
+S9WS_AVAILABLE_IN_0_1
+void           s9ws_client_set_handler          (S9wsClient  *client,
+                                                 S9wsHandler *handler);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (S9wsClient, g_object_unref)
 

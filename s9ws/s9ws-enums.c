@@ -34,6 +34,11 @@ G_DEFINE_ENUM_TYPE (S9wsEventKind, s9ws_event_kind,
                     G_DEFINE_ENUM_VALUE (S9WS_EVENT_KIND_ERROR, "error"),
                     G_DEFINE_ENUM_VALUE (S9WS_EVENT_KIND_QUIT, "quit"))
 
+G_DEFINE_ENUM_TYPE (S9wsEndInitiator, s9ws_end_initiator,
+                    G_DEFINE_ENUM_VALUE (S9WS_END_INITIATOR_NOBODY, "nobody"),
+                    G_DEFINE_ENUM_VALUE (S9WS_END_INITIATOR_LOCAL, "local"),
+                    G_DEFINE_ENUM_VALUE (S9WS_END_INITIATOR_REMOTE, "remote"))
+
 G_DEFINE_ENUM_TYPE (S9wsError, s9ws_error,
                     G_DEFINE_ENUM_VALUE (S9WS_ERROR_INVALID_URI, "invalid-uri"),
                     G_DEFINE_ENUM_VALUE (S9WS_ERROR_INVALID_CONFIGURATION, "invalid-configuration"),

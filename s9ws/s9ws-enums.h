@@ -92,9 +92,31 @@ typedef enum
   S9WS_EVENT_KIND_QUIT,
 } S9wsEventKind;
 
+/**
+ * S9wsEndInitiator:
+ * @S9WS_END_INITIATOR_NOBODY: neither side: the connection was lost or given up for lost,
+ *   or never came to be
+ * @S9WS_END_INITIATOR_LOCAL: this side, by [method@S9ws.Client.close] or
+ *   [method@S9ws.Client.force_quit], by being cancelled, or because the server broke the
+ *   protocol
+ * @S9WS_END_INITIATOR_REMOTE: the server, by a close frame or by ending the stream
+ *   without one
+ *
+ * Who ended a connection first.
+ *
+ * Since: 0.1
+ */
+typedef enum
+{
+  S9WS_END_INITIATOR_NOBODY,
+  S9WS_END_INITIATOR_LOCAL,
+  S9WS_END_INITIATOR_REMOTE,
+} S9wsEndInitiator;
+
 #define S9WS_TYPE_STATE (s9ws_state_get_type ())
 #define S9WS_TYPE_WAIT_STRATEGY (s9ws_wait_strategy_get_type ())
 #define S9WS_TYPE_EVENT_KIND (s9ws_event_kind_get_type ())
+#define S9WS_TYPE_END_INITIATOR (s9ws_end_initiator_get_type ())
 #define S9WS_TYPE_ERROR (s9ws_error_get_type ())
 
 S9WS_AVAILABLE_IN_0_1
@@ -103,6 +125,8 @@ S9WS_AVAILABLE_IN_0_1
 GType s9ws_wait_strategy_get_type (void) G_GNUC_CONST;
 S9WS_AVAILABLE_IN_0_1
 GType s9ws_event_kind_get_type    (void) G_GNUC_CONST;
+S9WS_AVAILABLE_IN_0_1
+GType s9ws_end_initiator_get_type (void) G_GNUC_CONST;
 S9WS_AVAILABLE_IN_0_1
 GType s9ws_error_get_type         (void) G_GNUC_CONST;
 

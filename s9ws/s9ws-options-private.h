@@ -22,6 +22,7 @@ typedef struct
   guint64 write_timeout;      /* µs */
   guint64 max_queued_bytes;
   S9wsTlsContext *tls_context; /* owned, or NULL */
+  int connect_error_number;    /* errno, where connecting failed */
   S9wsTlsQuestion question;    /* the client's, or NULL */
   gpointer question_data;
 } S9wsSettings;

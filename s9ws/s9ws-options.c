@@ -625,6 +625,7 @@ copy (S9wsOptions *options)
   settings->dial.timeout = options->connect_timeout;
   settings->dial.nodelay = options->nodelay;
   settings->dial.ttl = options->ttl;
+  settings->dial.error_number = &settings->connect_error_number;
   g_set_object (&settings->dial.proxy_resolver, options->proxy_resolver);
   settings->wait_strategy = options->wait_strategy;
   settings->spin_wait_duration = options->spin_wait_duration;

@@ -9,6 +9,7 @@
 #include <s9ws/s9ws-async-client.h>
 #include <s9ws/s9ws-blocking-client.h>
 #include <s9ws/s9ws-client.h>
+#include <s9ws/s9ws-end-report.h>
 #include <s9ws/s9ws-enums.h>
 #include <s9ws/s9ws-error.h>
 #include <s9ws/s9ws-event.h>

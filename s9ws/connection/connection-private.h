@@ -34,7 +34,7 @@ struct _S9wsConnection
 
   /* the end */
   guint close_code;
-  char *close_reason;
+  S9wsEnding ending; /* the peer's reason in it */
   GError *end_error; /* reported with ENDED */
 
   /* the opening */

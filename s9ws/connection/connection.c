@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "ending.h"
 #include "waiting.h"
 
 #define SEND_PIECE (128 * 1024)           /* bytes of a large frame encoded at a time */
@@ -52,7 +53,7 @@ s9ws_connection_free (S9wsConnection *connection)
   s9ws_input_clear (&connection->input);
   g_clear_error (&connection->write_error);
   g_clear_error (&connection->end_error);
-  g_free (connection->close_reason);
+  s9ws_ending_clear (&connection->ending);
   g_free (connection->key);
   g_clear_pointer (&connection->request, g_byte_array_unref);
   g_clear_pointer (&connection->answer.tls, s9ws_tls_info_free);
@@ -100,6 +101,7 @@ s9ws_connection_set_phase (S9wsConnection *connection,
 
   connection->phase = phase;
   connection->deadline = timeout > 0 ? g_get_monotonic_time () + (gint64) timeout * 1000 : 0;
+  connection->ending.has_opened |= phase == S9WS_PHASE_OPEN;
   if (phase == S9WS_PHASE_OPEN)
     start_keep_alive (connection);
   else
@@ -444,6 +446,7 @@ send_close (S9wsConnection *connection,
   guint8 payload[S9WS_CONTROL_PAYLOAD_MAX];
   gsize size = s9ws_frame_write_close_payload (payload, (guint16) code, reason, reason_size);
 
+  s9ws_ending_note_sent (&connection->ending, code, reason, reason_size);
   send_frame (connection, S9WS_OPCODE_CLOSE, payload, size);
 }
 
@@ -470,6 +473,8 @@ s9ws_connection_hang_up (S9wsConnection *connection)
 
   s9ws_connection_end (connection, 1006, NULL);
   connection->unsent = s9ws_output_get_size (&connection->output);
+  s9ws_ending_conclude (&connection->ending, connection->transport,
+                        connection->unsent == 0 && connection->write_error == NULL);
   connection->counters.reads = connection->transport->n_reads;
   connection->counters.writes = connection->transport->n_writes;
   g_clear_pointer (&connection->transport, s9ws_transport_close);
@@ -530,7 +535,7 @@ on_close (S9wsConnection *connection,
           S9wsMessage    *message)
 {
   connection->close_code = message->close_code;
-  connection->close_reason = message->size > 0 ? g_strndup ((const char *) message->data, message->size) : NULL;
+  s9ws_ending_note_received (&connection->ending, message->close_code, (const char *) message->data, message->size);
 
   if (connection->phase == S9WS_PHASE_OPEN)
     send_close (connection, message->close_code == 1005 ? 0 : message->close_code, NULL, 0);
@@ -846,6 +851,7 @@ on_again (S9wsConnection  *connection,
   if (connection->write_error != NULL)
     {
       /* All that had arrived has been delivered. */
+      s9ws_ending_note_loss (&connection->ending, connection->transport);
       s9ws_connection_end (connection, 1006, explain_loss (connection, g_steal_pointer (&connection->write_error)));
       return report_end (connection, error);
     }
@@ -905,6 +911,8 @@ on_nothing (S9wsConnection  *connection,
   if (n == S9WS_TRANSPORT_AGAIN)
     return on_again (connection, error);
 
+  connection->transport->has_ended |= n == 0 && connection->transport->error_number == 0;
+  s9ws_ending_note_loss (&connection->ending, connection->transport);
   if (n == 0)
     on_eof (connection);
   else
@@ -1046,7 +1054,13 @@ s9ws_connection_get_close_code (S9wsConnection *connection)
 const char *
 s9ws_connection_get_close_reason (S9wsConnection *connection)
 {
-  return connection->close_reason;
+  return connection->ending.received_reason;
+}
+
+const S9wsEnding *
+s9ws_connection_get_ending (S9wsConnection *connection)
+{
+  return &connection->ending;
 }
 
 short

@@ -66,6 +66,30 @@ typedef struct
 
 typedef enum
 {
+  S9WS_ENDING_BY_NOBODY,
+  S9WS_ENDING_BY_US,
+  S9WS_ENDING_BY_PEER,
+} S9wsEndingInitiator;
+
+/* How the connection ended.  A code of 0 stands for no close frame, 1005 for one
+ * without a code. */
+typedef struct
+{
+  S9wsEndingInitiator initiator; /* who sent the first close frame or, without any, ended the stream */
+  gboolean has_opened;
+  gboolean is_clean; /* the closing handshake was complete */
+  guint sent_code;
+  char *sent_reason; /* or NULL */
+  guint received_code;
+  char *received_reason; /* or NULL */
+  int error_number;    /* errno; 0: none */
+  int tls_alert;       /* the fatal one that the peer sent; 0: none */
+  gint64 received_age; /* µs since the last byte came; -1: not known, or none came */
+  gint64 sent_age;     /* likewise */
+} S9wsEnding;
+
+typedef enum
+{
   S9WS_RECEIVE_MESSAGE, /* a text, binary, ping or pong message */
   S9WS_RECEIVE_AGAIN,   /* nothing there */
   S9WS_RECEIVE_ENDED,   /* see s9ws_connection_get_close_code () and _reason () */
@@ -147,15 +171,17 @@ void s9ws_connection_flush (S9wsConnection *connection);
 /* Closes the transport; only the getters are of use then. */
 void s9ws_connection_hang_up (S9wsConnection *connection);
 
-S9wsPhase           s9ws_connection_get_phase        (S9wsConnection *connection);
-gsize               s9ws_connection_get_buffered     (S9wsConnection *connection);
-gsize               s9ws_connection_get_unsent       (S9wsConnection *connection);
-gboolean            s9ws_connection_has_pending      (S9wsConnection *connection);
-S9wsTransport      *s9ws_connection_get_transport    (S9wsConnection *connection);
-const S9wsAnswer   *s9ws_connection_get_answer       (S9wsConnection *connection);
-const S9wsCounters *s9ws_connection_get_counters     (S9wsConnection *connection);
-guint               s9ws_connection_get_close_code   (S9wsConnection *connection);
-const char         *s9ws_connection_get_close_reason (S9wsConnection *connection);
+S9wsPhase           s9ws_connection_get_phase     (S9wsConnection *connection);
+gsize               s9ws_connection_get_buffered  (S9wsConnection *connection);
+gsize               s9ws_connection_get_unsent    (S9wsConnection *connection);
+gboolean            s9ws_connection_has_pending   (S9wsConnection *connection);
+S9wsTransport      *s9ws_connection_get_transport (S9wsConnection *connection);
+const S9wsAnswer   *s9ws_connection_get_answer    (S9wsConnection *connection);
+const S9wsCounters *s9ws_connection_get_counters  (S9wsConnection *connection);
+/* Complete once the connection has been hung up. */
+const S9wsEnding *s9ws_connection_get_ending       (S9wsConnection *connection);
+guint             s9ws_connection_get_close_code   (S9wsConnection *connection);
+const char       *s9ws_connection_get_close_reason (S9wsConnection *connection);
 
 /* What to poll the socket for: POLLIN, POLLOUT or both. */
 short s9ws_connection_get_poll_events (S9wsConnection *connection);

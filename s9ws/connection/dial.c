@@ -182,6 +182,32 @@ explain_proxy (const S9wsEndpoint  *endpoint,
                  endpoint->host, endpoint->port, name, cause->message);
 }
 
+/* GIO has it in its own words only. */
+static int
+find_error_number (const GError *error)
+{
+  static const struct
+  {
+    int code;
+    int number;
+  } numbers[] = {
+    { G_IO_ERROR_CONNECTION_REFUSED, ECONNREFUSED },
+    { G_IO_ERROR_CONNECTION_CLOSED, ECONNRESET },
+    { G_IO_ERROR_HOST_UNREACHABLE, EHOSTUNREACH },
+    { G_IO_ERROR_NETWORK_UNREACHABLE, ENETUNREACH },
+    { G_IO_ERROR_TIMED_OUT, ETIMEDOUT },
+    { G_IO_ERROR_PERMISSION_DENIED, EACCES },
+    { G_IO_ERROR_ADDRESS_IN_USE, EADDRINUSE },
+    { G_IO_ERROR_NOT_FOUND, ENOENT },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (numbers); i++)
+    if (g_error_matches (error, G_IO_ERROR, numbers[i].code))
+      return numbers[i].number;
+
+  return 0;
+}
+
 static void
 explain (const S9wsEndpoint     *endpoint,
          const S9wsDialOptions  *options,
@@ -192,6 +218,8 @@ explain (const S9wsEndpoint     *endpoint,
   if (g_cancellable_set_error_if_cancelled (cancellable, error))
     return;
 
+  if (options->error_number != NULL && attempt->proxy == NULL)
+    *options->error_number = find_error_number (attempt->error);
   if (attempt->has_timed_out)
     g_set_error (error, S9WS_ERROR, S9WS_ERROR_TIMED_OUT,
                  _("Connecting to %s, port %u, took longer than the connect-timeout of %u ms"),

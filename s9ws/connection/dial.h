@@ -16,6 +16,7 @@ typedef struct
   gboolean nodelay;
   guint ttl;                      /* 0: the system's */
   GProxyResolver *proxy_resolver; /* owned; NULL: the system's */
+  int *error_number;              /* where errno of a failure goes; or NULL */
 } S9wsDialOptions;
 
 /* Connects (proxies, SOCKS and Happy Eyeballs by GSocketClient, run on a main

@@ -203,6 +203,7 @@ pull (gnutls_transport_ptr_t user_data,
   if (n <= 0)
     {
       tls->transport.n_empty_reads++;
+      tls->transport.has_ended = tls->transport.has_ended || n == 0;
       fail_below (tls, n < 0 ? errno : 0);
       return n;
     }
@@ -244,16 +245,21 @@ pull_timeout (gnutls_transport_ptr_t user_data,
 
 /* Errors */
 
+const char *
+s9ws_tls_get_alert_name (int alert)
+{
+  const char *name = gnutls_alert_get_name ((gnutls_alert_description_t) alert);
+
+  return name != NULL ? name : "?";
+}
+
 static void
 set_alert_error (TlsTransport *tls,
                  GError      **error)
 {
-  gnutls_alert_description_t alert = gnutls_alert_get (tls->session);
-  const char *name = gnutls_alert_get_name (alert);
-
-  tls->transport.tls_alert = (int) alert;
+  tls->transport.tls_alert = (int) gnutls_alert_get (tls->session);
   g_set_error (error, S9WS_ERROR, S9WS_ERROR_TLS, _("The server %s ended TLS with an alert: %s"),
-               tls->name, name != NULL ? name : "?");
+               tls->name, s9ws_tls_get_alert_name (tls->transport.tls_alert));
 }
 
 static void

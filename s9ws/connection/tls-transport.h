@@ -59,6 +59,9 @@ typedef struct
 S9wsTlsInfo *s9ws_tls_transport_create_info (S9wsTransport *transport);
 void         s9ws_tls_info_free             (S9wsTlsInfo   *info);
 
+/* In English; never NULL. */
+const char *s9ws_tls_get_alert_name (int alert);
+
 /* The gnutls_session_t, or NULL if @transport is no TLS transport. */
 gpointer s9ws_tls_transport_get_session (S9wsTransport *transport);
 

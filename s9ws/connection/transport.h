@@ -61,6 +61,7 @@ struct _S9wsTransport
   guint64 n_empty_reads; /* those */
   guint64 n_writes;
   int error_number;      /* errno, of what failed first; 0: nothing has */
+  gboolean has_ended;    /* the peer has ended the stream, in whichever way */
   int tls_alert;         /* the fatal one that the peer sent; 0: none */
   gint64 asking_time;    /* µs that the handshake has waited for the user's decision */
 };

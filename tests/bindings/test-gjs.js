@@ -385,6 +385,18 @@ for (const kind of KINDS) {
     notes.check([['activated'], ['connection-closed', 1001, 'away'], ['quit']]);
   };
 
+  tests[`end-report: ${kind.name}`] = () => {
+    const client = makeClient(kind, PLAIN_URI);
+    let line = null;
+    client.connect('activated', () => client.close(4000, 'enough'));
+    client.connect('connection-closed', () => (line = client.end_report.to_string()));
+    assertEqual(client.end_report, null);
+    client.run(null);
+    assertEqual(client.end_report.get_initiator(), S9ws.EndInitiator.LOCAL);
+    assertEqual(client.end_report.get_received_reason(), 'enough');
+    assertEqual(line, client.end_report.to_string());
+  };
+
   tests[`accept-certificate: ${kind.name}`] = async () => {
     for (const answer of [true, false]) {
       const client = new kind({uri: TLS_URI, options: new S9ws.Options()});

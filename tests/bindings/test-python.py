@@ -236,6 +236,58 @@ class TestClients(TestCase):
         self.assertIn('new client', error.message)
 
 
+class TestEndReport(TestCase):
+    @each_client
+    def test_closed(self, client):
+        seen = []
+
+        def note(client, *_):
+            seen.append(client.props.end_report)
+
+        client.connect('activated', lambda client: client.close(4000, 'enough'))
+        client.connect('connection-closed', note)
+        client.connect('quit', note)
+        self.assertIsNone(client.props.end_report)
+        self.assertTrue(client.run(None))
+        report = client.get_end_report()
+        self.assertEqual(len(seen), 2)
+        self.assertNotIn(None, seen)
+        self.assertEqual(report.get_initiator(), S9ws.EndInitiator.LOCAL)
+        self.assertEqual((report.get_sent_code(), report.get_sent_reason()), (4000, 'enough'))
+        self.assertEqual((report.get_received_code(), report.get_received_reason()), (4000, 'enough'))
+        self.assertTrue(report.get_is_clean())
+        self.assertTrue(report.get_has_opened())
+        self.assertIsNone(report.get_error())
+        self.assertGreaterEqual(report.get_received_age(), 0)
+        self.assertIn('Upgrade: websocket', report.get_response_headers())
+        self.assertTrue(report.to_string().startswith('closed by the client, cleanly, received 4000 “enough”'))
+        self.assertEqual(seen[0].to_string(), report.to_string())
+
+    @each_client
+    def test_lost(self, client):
+        client.connect('activated', lambda client: client.send_text('!reset'))
+        with self.assertRaises(GLib.Error) as context:
+            client.run(None)
+        report = client.get_end_report()
+        self.assertEqual(report.get_initiator(), S9ws.EndInitiator.REMOTE)
+        self.assertEqual(report.get_code(), 1006)
+        self.assertEqual(report.get_received_code(), 0)
+        self.assertEqual(report.get_error().message, context.exception.message)
+        self.assertFalse(report.get_is_clean())
+
+    def test_refused(self):
+        for kind in KINDS:
+            with self.subTest(kind=kind.__name__):
+                client = kind(uri=PLAIN_URI + 'refused')
+                self.assert_fails(S9ws.Error.HANDSHAKE, client.run, None)
+                report = client.props.end_report
+                self.assertEqual(report.get_initiator(), S9ws.EndInitiator.NOBODY)
+                self.assertEqual(report.get_response_status(), 403)
+                self.assertEqual(report.get_response_header('X-Why'), 'tested')
+                self.assertEqual(report.get_response_body().get_data(), b'Not for you\n')
+                self.assertIn('HTTP status 403', report.to_string())
+
+
 class TestKeepAlive(TestCase):
     def test_pings(self):
         for kind in KINDS:
