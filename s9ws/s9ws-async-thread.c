@@ -464,7 +464,8 @@ sleep_until_ready (Loop    *loop,
   g_atomic_int_set (&thread->is_sleeping, TRUE);
   if (!g_atomic_int_get (&thread->has_work) && !is_quitting (thread) &&
       !(is_full && !s9ws_queue_budget_is_full (budget)))
-    ready = s9ws_wait (fd, events, budget->waker.read_fd, bound_wait (loop, timeout));
+    ready = s9ws_wait_or_resume (fd, events, budget->waker.read_fd,
+                                 s9ws_connection_get_resume_fd (loop->connection), bound_wait (loop, timeout));
   g_atomic_int_set (&thread->is_sleeping, FALSE);
 
   if (ready & S9WS_WAIT_WOKEN)

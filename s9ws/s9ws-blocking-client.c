@@ -47,7 +47,6 @@ wait_before (S9wsClient *client)
   S9wsConnection *connection = client->connection;
   S9wsTransport *transport = s9ws_connection_get_transport (connection);
   guint64 read_timeout = client->settings->read_timeout;
-  gint64 timer = s9ws_connection_get_deadline (connection);
 
   blocking->has_timed_out = FALSE;
   transport->may_block = read_timeout == 0 && client->run_until == 0 && s9ws_connection_may_block (connection);
@@ -56,7 +55,7 @@ wait_before (S9wsClient *client)
 
   if (s9ws_client_wait (client, s9ws_connection_get_poll_events (connection),
                         read_timeout > 0 ? (gint64) read_timeout : -1))
-    blocking->has_timed_out = read_timeout > 0 && (timer == 0 || g_get_monotonic_time () < timer);
+    blocking->has_timed_out = read_timeout > 0 && client->wait_until == 0;
 }
 
 static void
@@ -92,7 +91,8 @@ finish_send (S9wsClient *client)
       if (bound == 0)
         break;
 
-      ready = s9ws_wait (transport->fd, events, -1, s9ws_connection_bound_wait (connection, bound));
+      ready = s9ws_wait_or_resume (transport->fd, events, -1, s9ws_connection_get_resume_fd (connection),
+                                   s9ws_connection_bound_wait (connection, bound));
       if (ready == 0)
         s9ws_connection_attend_sending (connection, reads_ahead);
       if (reads_ahead && (ready & POLLIN) != 0)

@@ -316,22 +316,28 @@ s9ws_client_wait (S9wsClient *client,
                   short       events,
                   gint64      timeout)
 {
-  int fd = s9ws_connection_get_transport (client->connection)->fd;
-  gint64 deadline = s9ws_connection_get_deadline (client->connection);
-  gint64 bound;
+  S9wsConnection *connection = client->connection;
+  int fd = s9ws_connection_get_transport (connection)->fd;
+  gint64 timer = s9ws_connection_get_deadline (connection);
+  gint64 bound, now;
 
-  if (G_LIKELY (client->run_until == 0))
-    return s9ws_wait (fd, events, -1, s9ws_connection_bound_wait (client->connection, timeout)) == 0;
+  if (G_LIKELY (client->run_until == 0 && timer == 0))
+    {
+      client->wait_until = 0;
+      return s9ws_wait (fd, events, -1, timeout) == 0;
+    }
 
   if (timeout >= 0 && client->wait_until == 0)
     client->wait_until = g_get_monotonic_time () + timeout;
-  if (client->wait_until != 0 && (deadline == 0 || client->wait_until < deadline))
-    deadline = client->wait_until;
 
-  bound = s9ws_wait_bound (s9ws_connection_bound_wait (client->connection, -1), client->run_until);
-  if (s9ws_wait (fd, events, -1, s9ws_wait_bound (bound, deadline)) != 0 ||
-      deadline == 0 || g_get_monotonic_time () < deadline)
+  bound = s9ws_wait_bound (s9ws_connection_bound_wait (connection, -1), client->run_until);
+  if (s9ws_wait_or_resume (fd, events, -1, s9ws_connection_get_resume_fd (connection),
+                           s9ws_wait_bound (bound, client->wait_until)) != 0)
     return FALSE;
+
+  now = g_get_monotonic_time ();
+  if (client->wait_until == 0 || now < client->wait_until)
+    return timer != 0 && now >= timer;
 
   client->wait_until = 0;
   return TRUE;

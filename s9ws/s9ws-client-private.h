@@ -49,7 +49,7 @@ struct _S9wsClient
   S9wsConnection *connection;
   gboolean is_activated; /* that has been told */
   gboolean has_received; /* the last turn has, or there was none */
-  gint64 wait_until;     /* when the wait that run_until cut short is over; 0: none was */
+  gint64 wait_until;     /* when the wait that a timer or run_until cut short is over; 0: none was */
   GQueue ends;           /* of S9wsEvent: what receive () has still to tell of the end */
   GMainContext *asking_context; /* of open_async (), or NULL */
   S9wsEndReport *end_report;    /* NULL before the end */
@@ -151,8 +151,9 @@ gulong s9ws_client_chain_cancellable (S9wsClient   *client,
 void     s9ws_client_class_use_direct (S9wsClientClass *klass);
 gboolean s9ws_client_is_time_up       (S9wsClient      *client);
 /* Waits for the socket as long as @timeout, in µs, and the connection's timers say, but
- * not past run_until: a wait that this cuts short goes on with the next turn.  FALSE if
- * it was, or if something came. */
+ * not past run_until.  TRUE if nothing came until then; FALSE if something did, or if
+ * run_until cut it short.  Where @timeout has not passed, wait_until tells how much of it is
+ * left, and the wait goes on with the next turn. */
 gboolean s9ws_client_wait (S9wsClient *client,
                            short       events,
                            gint64      timeout);

@@ -29,6 +29,7 @@ struct _S9wsConnection
 
   S9wsReadClocks read_clocks;
   S9wsKeepAlive keep_alive;
+  int resume_fd;   /* see s9ws_resumption_open (); -1: none */
   guint turns;     /* reads until the keep-alive is looked at; 1: it is due */
   guint64 n_taken; /* bytes that had been kept */
 

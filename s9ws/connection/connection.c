@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "ending.h"
 #include "waiting.h"
@@ -34,6 +35,7 @@ s9ws_connection_new (S9wsTransport              *transport,
   connection->config = config;
   connection->close_code = 1006;
   connection->counters.last_round_trip = -1;
+  connection->resume_fd = -1;
   connection->read_clocks = config->read_clocks != NULL ? config->read_clocks : s9ws_clocks_read;
   connection->logs_frames = !g_log_writer_default_would_drop (G_LOG_LEVEL_DEBUG, "s9ws-wire");
   s9ws_input_init (&connection->input);
@@ -54,6 +56,8 @@ s9ws_connection_free (S9wsConnection *connection)
   g_clear_error (&connection->write_error);
   g_clear_error (&connection->end_error);
   s9ws_ending_clear (&connection->ending);
+  if (connection->resume_fd >= 0)
+    close (connection->resume_fd);
   g_free (connection->key);
   g_clear_pointer (&connection->request, g_byte_array_unref);
   g_clear_pointer (&connection->answer.tls, s9ws_tls_info_free);
@@ -87,6 +91,7 @@ start_keep_alive (S9wsConnection *connection)
   s9ws_keep_alive_start (&connection->keep_alive, config->ping_interval, config->pong_timeout,
                          connection->read_clocks ());
   connection->turns = TURNS_PER_LOOK;
+  connection->resume_fd = s9ws_resumption_open ();
   bound_sending (connection);
 }
 
@@ -1091,6 +1096,12 @@ s9ws_connection_get_deadline (S9wsConnection *connection)
 {
   return get_earlier (get_earlier (connection->deadline, connection->input.trim_time),
                       s9ws_keep_alive_get_due (&connection->keep_alive));
+}
+
+int
+s9ws_connection_get_resume_fd (S9wsConnection *connection)
+{
+  return connection->resume_fd;
 }
 
 gint64

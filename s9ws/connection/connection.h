@@ -199,6 +199,9 @@ gint64 s9ws_connection_get_deadline (S9wsConnection *connection);
 gint64 s9ws_connection_bound_wait (S9wsConnection *connection,
                                    gint64          timeout);
 
+/* For s9ws_wait_or_resume (), or -1. */
+int s9ws_connection_get_resume_fd (S9wsConnection *connection);
+
 /* Sends a ping that is due, for a caller who waits in the middle of sending.  Where the
  * peer counts as lost, nothing more is to be sent.  @has_looked: reading ahead has just
  * found nothing. */

@@ -5,11 +5,14 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "connection/connection.h"
+#include "connection/waiting.h"
 #include "memory-transport.h"
 #include "recorder.h"
 
@@ -564,6 +567,48 @@ test_answering_server (gconstpointer data)
   g_assert_cmpint (stats->last_round_trip, >=, 0);
 }
 
+/* Pings in between do not put the read-timeout off. */
+static void
+on_idle_close (S9wsClient *client,
+               guint      *n)
+{
+  if (++*n == 2)
+    s9ws_client_close (client, 1000, NULL, NULL);
+}
+
+static void
+test_read_timeout (void)
+{
+  const Case test = { .kind = KIND_BLOCKING };
+  g_autoptr (TestServer) server = create_server (&test, script_silent);
+  g_autoptr (S9wsOptions) options = create_options ("ping-interval", 20, "read-timeout", (guint64) 70000, "close-timeout", 20, NULL);
+  g_autoptr (S9wsClient) client = create_client (test.kind, test_server_get_uri (server), options);
+  g_autoptr (S9wsStats) stats = NULL;
+  guint n = 0;
+
+  g_signal_connect (client, "idle", G_CALLBACK (on_idle_close), &n);
+  g_assert_true (s9ws_client_run (client, NULL, NULL));
+  stats = s9ws_client_get_stats (client);
+  g_assert_cmpuint (n, >=, 2);
+  g_assert_cmpuint (stats->pings_sent, >=, 1);
+}
+
+/* What tells of the end of a suspension ends a wait, once. */
+static void
+test_wait_or_resume (void)
+{
+  int resume_fd = s9ws_resumption_open ();
+  int fd = eventfd (1, EFD_NONBLOCK | EFD_CLOEXEC);
+
+  g_assert_cmpint (s9ws_wait_or_resume (-1, 0, -1, resume_fd, 0), ==, 0);
+  g_assert_cmpint (s9ws_wait_or_resume (-1, 0, -1, fd, -1), ==, S9WS_WAIT_RESUMED);
+  g_assert_cmpint (s9ws_wait_or_resume (-1, 0, -1, fd, 0), ==, 0);
+  g_assert_cmpint (s9ws_wait_or_resume (fd, POLLOUT, -1, resume_fd, -1), ==, POLLOUT);
+  close (fd);
+  if (resume_fd >= 0)
+    close (resume_fd);
+}
+
 /* Somebody who only sends, to a server that does not read. */
 static void
 on_activated_send (S9wsClient *client,
@@ -724,6 +769,8 @@ main (int    argc,
   g_test_add_func ("/keep-alive/memory/flood", test_flood);
   g_test_add_func ("/keep-alive/memory/closing", test_closing);
   g_test_add_func ("/keep-alive/system-clocks", test_system_clocks);
+  g_test_add_func ("/keep-alive/wait-or-resume", test_wait_or_resume);
+  g_test_add_func ("/keep-alive/read-timeout", test_read_timeout);
   add ("silent", test_silent_server, TRUE);
   add ("talking", test_talking_server, TRUE);
   add ("answering", test_answering_server, TRUE);
