@@ -38,24 +38,34 @@ struct _S9wsBlockingClientClass
 
 G_DEFINE_FINAL_TYPE (S9wsBlockingClient, s9ws_blocking_client, S9WS_TYPE_CLIENT)
 
+G_NO_INLINE static void
+wait_for_input (S9wsBlockingClient *blocking)
+{
+  S9wsClient *client = S9WS_CLIENT (blocking);
+  S9wsConnection *connection = client->connection;
+  guint64 read_timeout = client->settings->read_timeout;
+
+  if (s9ws_connection_has_pending (connection))
+    return;
+
+  if (s9ws_client_wait (client, s9ws_connection_get_poll_events (connection),
+                        read_timeout > 0 ? (gint64) read_timeout : -1))
+    blocking->has_timed_out = read_timeout > 0 && client->wait_until == 0;
+}
+
 /* Without a timer and without anything left to send, reading itself may wait: one
  * system call a turn instead of two. */
 static void
 wait_before (S9wsClient *client)
 {
   S9wsBlockingClient *blocking = S9WS_BLOCKING_CLIENT (client);
-  S9wsConnection *connection = client->connection;
-  S9wsTransport *transport = s9ws_connection_get_transport (connection);
-  guint64 read_timeout = client->settings->read_timeout;
+  S9wsTransport *transport = s9ws_connection_get_transport (client->connection);
 
   blocking->has_timed_out = FALSE;
-  transport->may_block = read_timeout == 0 && client->run_until == 0 && s9ws_connection_may_block (connection);
-  if (transport->may_block || s9ws_connection_has_pending (connection))
-    return;
-
-  if (s9ws_client_wait (client, s9ws_connection_get_poll_events (connection),
-                        read_timeout > 0 ? (gint64) read_timeout : -1))
-    blocking->has_timed_out = read_timeout > 0 && client->wait_until == 0;
+  transport->may_block = client->settings->read_timeout == 0 && client->run_until == 0 &&
+                         s9ws_connection_may_block (client->connection);
+  if (G_UNLIKELY (!transport->may_block))
+    wait_for_input (blocking);
 }
 
 static void
@@ -65,7 +75,10 @@ wait_after (S9wsClient *client,
   S9wsTransport *transport = s9ws_connection_get_transport (client->connection);
 
   if (S9WS_BLOCKING_CLIENT (client)->has_timed_out)
-    s9ws_client_deliver_idle (client);
+    {
+      client->turns_until_look = 0;
+      s9ws_client_deliver_idle (client);
+    }
   else if (transport->may_block && !s9ws_connection_has_pending (client->connection))
     /* Half a TLS record came, or somebody has made the descriptor non-blocking. */
     s9ws_wait (transport->fd, POLLIN, -1, -1);

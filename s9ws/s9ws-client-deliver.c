@@ -26,9 +26,36 @@ enum
   N_SIGNALS
 };
 
-#define UNHEARD_TURNS 256 /* then another thread may have connected something */
+#define TURNS_PER_LOOK 256 /* then another thread may have connected something */
+#define LOOK_DELAY 32      /* turns after an emission, where many looks have been in vain */
+#define PATIENCE 64        /* looks */
 
 static guint signals[N_SIGNALS];
+
+/* For C handlers of a signal with one pointer, which is lent to them as it is. */
+static void
+marshal_pointer_va (GClosure *closure,
+                    GValue   *return_value,
+                    gpointer  instance,
+                    va_list   arguments,
+                    gpointer  marshal_data,
+                    int       n_params,
+                    GType    *param_types)
+{
+  typedef void (*Callback) (gpointer data1, gpointer argument, gpointer data2);
+  Callback callback = (Callback) (marshal_data != NULL ? marshal_data : ((GCClosure *) closure)->callback);
+  gpointer argument;
+  va_list copy;
+
+  va_copy (copy, arguments);
+  argument = va_arg (copy, gpointer);
+  va_end (copy);
+
+  if (G_CCLOSURE_SWAP_DATA (closure))
+    callback (closure->data, argument, instance);
+  else
+    callback (instance, argument, closure->data);
+}
 
 /* No class closure, no accumulator, and marshallers of their own: each of them would
  * cost more than the emission itself. */
@@ -61,7 +88,7 @@ add_boxed_signal (S9wsClientClass *klass,
                   const char      *name,
                   GType            type)
 {
-  return add_signal (klass, name, g_cclosure_marshal_VOID__BOXED, g_cclosure_marshal_VOID__POINTERv, type);
+  return add_signal (klass, name, g_cclosure_marshal_VOID__BOXED, marshal_pointer_va, type);
 }
 
 void
@@ -83,6 +110,10 @@ s9ws_client_install_signals (S9wsClientClass *klass)
    *
    * Emitted in each turn of the loop, before the read; not by
    * [class@S9ws.AsyncClient].
+   *
+   * As long as nothing is connected to this signal and to [signal@S9ws.Client::idle],
+   * that is looked up once in a while only: a handler that is connected while the loop
+   * runs may be called from some turns later on.
    *
    * Since: 0.1
    */
@@ -110,7 +141,7 @@ s9ws_client_install_signals (S9wsClientClass *klass)
    * Since: 0.1
    */
   signals[TEXT_MESSAGE] = add_signal (klass, "text-message", g_cclosure_marshal_VOID__STRING,
-                                      g_cclosure_marshal_VOID__STRINGv,
+                                      marshal_pointer_va,
                                       G_TYPE_STRING | G_SIGNAL_TYPE_STATIC_SCOPE);
 
   /**
@@ -220,6 +251,7 @@ s9ws_client_begin_delivery (S9wsClient *client)
 {
   client->delivery_depth++;
   client->listened = 0;
+  s9ws_client_look_for_listeners (client);
 }
 
 void
@@ -229,13 +261,52 @@ s9ws_client_end_delivery (S9wsClient *client)
     g_clear_pointer (&client->retired_handlers, g_ptr_array_unref);
 }
 
+void
+s9ws_client_look_for_listeners (S9wsClient *client)
+{
+  client->turns_until_look = 0;
+  client->look_delay = 0;
+  client->vain_looks = 0;
+}
+
+/* Turns come by the million a second where a client spins, and with each message where it
+ * does not: emitting to nobody would cost more than the message.  That nobody listens is
+ * looked up again after an emission, as whoever is called may connect something (soon
+ * after it, once that has never happened), after the client has slept, and after many
+ * turns, for other threads. */
+static gboolean
+are_turns_heard (S9wsClient *client)
+{
+  if (G_LIKELY (client->turns_until_look > 0))
+    {
+      client->turns_until_look--;
+      return client->hears_turns;
+    }
+
+  client->hears_turns = g_signal_has_handler_pending (client, signals[POLL], 0, TRUE) ||
+                        g_signal_has_handler_pending (client, signals[IDLE], 0, TRUE);
+  client->turns_until_look = TURNS_PER_LOOK;
+  if (client->hears_turns)
+    {
+      client->vain_looks = 0;
+      client->look_delay = TURNS_PER_LOOK;
+    }
+  else
+    {
+      client->vain_looks = MIN (client->vain_looks + 1, PATIENCE);
+      client->look_delay = client->vain_looks < PATIENCE ? 0 : LOOK_DELAY;
+    }
+
+  return client->hears_turns;
+}
+
 /* All emissions of one client: whoever is called may connect something. */
-#define EMIT(client, signal, ...)                       \
-  G_STMT_START                                          \
-  {                                                     \
-    (client)->unheard_turns = 0;                        \
-    g_signal_emit ((client), signal, 0, ##__VA_ARGS__); \
-  }                                                     \
+#define EMIT(client, signal, ...)                                                        \
+  G_STMT_START                                                                           \
+  {                                                                                      \
+    (client)->turns_until_look = MIN ((client)->turns_until_look, (client)->look_delay); \
+    g_signal_emit ((client), signal, 0, ##__VA_ARGS__);                                  \
+  }                                                                                      \
   G_STMT_END
 
 #define DELIVER_PLAIN(client, function, signal)                        \
@@ -257,26 +328,16 @@ s9ws_client_deliver_activated (S9wsClient *client)
 void
 s9ws_client_deliver_poll (S9wsClient *client)
 {
-  if (client->unheard_turns == 0)
+  if (client->handler_iface != NULL || are_turns_heard (client))
     DELIVER_PLAIN (client, poll, POLL);
 }
 
-/* A client that spins has millions of turns a second.  Once nobody has been found to
- * listen to them, they go without emissions until something else has been emitted, the
- * client has slept, or many have passed. */
 void
 s9ws_client_deliver_idle (S9wsClient *client)
 {
-  if (client->unheard_turns > 0)
-    {
-      client->unheard_turns--;
-      return;
-    }
-
-  DELIVER_PLAIN (client, idle, IDLE);
-  if (client->handler_iface == NULL && !g_signal_has_handler_pending (client, signals[POLL], 0, TRUE) &&
-      !g_signal_has_handler_pending (client, signals[IDLE], 0, TRUE))
-    client->unheard_turns = UNHEARD_TURNS;
+  if (client->handler_iface != NULL || client->hears_turns ||
+      (client->turns_until_look == 0 && are_turns_heard (client)))
+    DELIVER_PLAIN (client, idle, IDLE);
 }
 
 void
@@ -353,21 +414,27 @@ s9ws_client_hand_over (S9wsClient  *client,
     }
 }
 
-static void
-emit_text (S9wsClient *client,
-           const char *text,
-           gsize       size)
+G_NO_INLINE static void
+emit_text_with_nul (S9wsClient *client,
+                    const char *text,
+                    gsize       size)
 {
-  if (G_LIKELY (memchr (text, '\0', size) == NULL))
-    {
-      EMIT (client, signals[TEXT_MESSAGE], text);
-    }
-  else
-    {
-      g_autofree char *copy = s9ws_text_without_nul (text, size);
+  g_autofree char *copy = s9ws_text_without_nul (text, size);
 
-      EMIT (client, signals[TEXT_MESSAGE], copy);
-    }
+  EMIT (client, signals[TEXT_MESSAGE], copy);
+}
+
+void
+s9ws_client_emit_text (S9wsClient  *client,
+                       S9wsMessage *message)
+{
+  const char *text = (const char *) message->data;
+
+  /* A NUL stands behind it; strlen () is the fastest way to ask for others. */
+  if (G_UNLIKELY (strlen (text) != message->size))
+    emit_text_with_nul (client, text, message->size);
+  else
+    EMIT (client, signals[TEXT_MESSAGE], text);
 }
 
 static guint
@@ -401,10 +468,10 @@ is_listened_to (S9wsClient *client,
   return TRUE;
 }
 
-static void
-emit_bytes (S9wsClient     *client,
-            S9wsConnection *connection,
-            S9wsMessage    *message)
+void
+s9ws_client_emit_bytes (S9wsClient     *client,
+                        S9wsConnection *connection,
+                        S9wsMessage    *message)
 {
   GBytes *bytes;
 
@@ -419,17 +486,6 @@ emit_bytes (S9wsClient     *client,
 
   EMIT (client, get_bytes_signal (message->opcode), bytes);
   g_bytes_unref (bytes);
-}
-
-void
-s9ws_client_emit_message (S9wsClient     *client,
-                          S9wsConnection *connection,
-                          S9wsMessage    *message)
-{
-  if (message->opcode == S9WS_OPCODE_TEXT)
-    emit_text (client, (const char *) message->data, message->size);
-  else
-    emit_bytes (client, connection, message);
 }
 
 static guint8

@@ -32,7 +32,10 @@ struct _S9wsClient
   GPtrArray *retired_handlers; /* replaced while they may have been running */
   guint delivery_depth;
   guint listened;       /* bits of opcodes: signals that had a handler when last looked */
-  guint unheard_turns;  /* see s9ws_client_deliver_idle () */
+  gboolean hears_turns;   /* so had poll or idle */
+  guint turns_until_look; /* these three: see are_turns_heard () */
+  guint look_delay;
+  guint vain_looks;
 
   int state;            /* atomic; S9wsState, the caller-thread clients' */
   gboolean has_notified_end; /* the delivering thread's */
@@ -113,10 +116,12 @@ void s9ws_client_install_signals   (S9wsClientClass *klass);
 void s9ws_client_deliver_activated (S9wsClient      *client);
 void s9ws_client_deliver_poll      (S9wsClient      *client);
 void s9ws_client_deliver_idle      (S9wsClient      *client);
-/* The two halves of _deliver_message (), below. */
+/* The parts of _deliver_message (), below. */
 void     s9ws_client_hand_over               (S9wsClient           *client,
                                               S9wsMessage          *message);
-void     s9ws_client_emit_message            (S9wsClient           *client,
+void     s9ws_client_emit_text               (S9wsClient           *client,
+                                              S9wsMessage          *message);
+void     s9ws_client_emit_bytes              (S9wsClient           *client,
                                               S9wsConnection       *connection,
                                               S9wsMessage          *message);
 void     s9ws_client_deliver_closed          (S9wsClient           *client,
@@ -131,6 +136,9 @@ gboolean s9ws_client_deliver_certificate     (S9wsClient           *client,
                                               GTlsCertificateFlags  reasons);
 void     s9ws_client_deliver_event           (S9wsClient           *client,
                                               S9wsEvent            *event);
+
+/* Somebody may have connected to poll or idle: the next turn looks. */
+void s9ws_client_look_for_listeners (S9wsClient *client);
 
 /* While delivering, a handler that is replaced is kept. */
 void s9ws_client_begin_delivery (S9wsClient *client);
@@ -164,7 +172,7 @@ s9ws_client_is_quitting (S9wsClient *client)
   return g_atomic_int_get (&client->is_quitting);
 }
 
-/* Text and binary messages to a handler are what has to be fast. */
+/* Texts, and binary messages to a handler, are what has to be fast. */
 static inline void
 s9ws_client_deliver_message (S9wsClient     *client,
                              S9wsConnection *connection,
@@ -172,8 +180,10 @@ s9ws_client_deliver_message (S9wsClient     *client,
 {
   S9wsHandlerInterface *iface = client->handler_iface;
 
-  if (iface == NULL)
-    s9ws_client_emit_message (client, connection, message);
+  if (iface == NULL && message->opcode == S9WS_OPCODE_TEXT)
+    s9ws_client_emit_text (client, message);
+  else if (iface == NULL)
+    s9ws_client_emit_bytes (client, connection, message);
   else if (message->opcode == S9WS_OPCODE_BINARY && iface->binary_message != NULL)
     iface->binary_message (client->handler, client, message->data, message->size);
   else if (message->opcode == S9WS_OPCODE_TEXT && iface->text_message != NULL)

@@ -360,7 +360,7 @@ s9ws_client_init (S9wsClient *client)
 void
 s9ws_client_notify_state (S9wsClient *client)
 {
-  client->unheard_turns = 0;
+  s9ws_client_look_for_listeners (client);
   g_object_notify_by_pspec (G_OBJECT (client), properties[PROP_STATE]);
   if (s9ws_client_get_state (client) == S9WS_STATE_OPEN && s9ws_client_get_protocol (client) != NULL)
     g_object_notify_by_pspec (G_OBJECT (client), properties[PROP_PROTOCOL]);
@@ -1414,7 +1414,7 @@ s9ws_client_set_handler (S9wsClient  *client,
       g_ptr_array_add (client->retired_handlers, g_object_ref (client->handler));
     }
 
-  client->unheard_turns = 0;
+  s9ws_client_look_for_listeners (client);
   g_set_object (&client->handler, handler);
   client->handler_iface = handler != NULL ? S9WS_HANDLER_GET_IFACE (handler) : NULL;
 }

@@ -64,7 +64,7 @@ wait_after (S9wsClient *client,
   if (timeout == 0 || s9ws_client_is_quitting (client) || s9ws_connection_has_pending (connection))
     return;
 
-  client->unheard_turns = 0;
+  client->turns_until_look = 0;
   if (kind == S9WS_WAIT_STRATEGY_SLEEP)
     s9ws_client_wait (client, 0, timeout);
   else if (s9ws_client_wait (client, s9ws_connection_get_poll_events (connection), timeout))

@@ -329,9 +329,9 @@ on_opened (GObject      *object,
 }
 
 static void
-open_async (S9wsClient   *client,
-            GCancellable *cancellable,
-            GError      **error)
+open_async (S9wsClient    *client,
+            GCancellable  *cancellable,
+            GError       **error)
 {
   s9ws_client_open_async (client, cancellable, on_opened, error);
   while (g_object_get_data (G_OBJECT (client), "is-done") == NULL)
@@ -745,6 +745,69 @@ test_idle (gconstpointer data)
     }
 }
 
+/* Handlers of turns that come late */
+
+typedef struct
+{
+  guint n_texts;
+  guint connect_at; /* this many texts */
+  guint heard_at;   /* likewise; 0: not yet */
+} Latecomer;
+
+static void
+on_late_turn (S9wsClient *client,
+              gpointer    user_data)
+{
+  Latecomer *latecomer = user_data;
+
+  if (latecomer->heard_at == 0)
+    latecomer->heard_at = latecomer->n_texts;
+}
+
+static void
+on_text_connect (S9wsClient *client,
+                 const char *text,
+                 gpointer    user_data)
+{
+  Latecomer *latecomer = user_data;
+
+  if (++latecomer->n_texts == latecomer->connect_at)
+    g_signal_connect (client, "poll", G_CALLBACK (on_late_turn), latecomer);
+
+  if (latecomer->n_texts == latecomer->connect_at + 100)
+    s9ws_client_close (client, 1000, NULL, NULL);
+  else
+    g_assert_true (s9ws_client_send_text (client, "Hello", NULL));
+}
+
+static void
+test_late_poll (gconstpointer data)
+{
+  /* A few looks in vain are not the rule yet: then the next turn is heard. */
+  static const struct
+  {
+    guint connect_at;
+    guint delay_max; /* where nothing but messages makes turns */
+  } latecomers[] = { { 1, 0 }, { 10, 0 }, { 500, 50 } };
+  const Case *test = data;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (latecomers); i++)
+    {
+      guint delay_max = test->kind == KIND_BLOCKING ? latecomers[i].delay_max : 50;
+      g_autoptr (TestServer) server = create_server (test, test_script_echo, NULL);
+      g_autoptr (S9wsClient) client = create_client (test->kind, test_server_get_uri (server), NULL);
+      Latecomer latecomer = { .connect_at = latecomers[i].connect_at };
+      g_autoptr (GError) error = NULL;
+
+      g_signal_connect (client, "activated", G_CALLBACK (on_activated_say), NULL);
+      g_signal_connect (client, "text-message", G_CALLBACK (on_text_connect), &latecomer);
+      g_assert_true (s9ws_client_run (client, NULL, &error));
+      g_assert_no_error (error);
+      g_assert_cmpuint (latecomer.heard_at, >=, latecomers[i].connect_at);
+      g_assert_cmpuint (latecomer.heard_at - latecomers[i].connect_at, <=, delay_max);
+    }
+}
+
 /* Floods */
 
 #define N_FLOOD 200
@@ -971,8 +1034,18 @@ static void
 test_headers (void)
 {
   static const char *const bad[][2] = {
-    { "", "x" }, { "a b", "x" }, { "a:", "x" }, { "X\r\n", "x" }, { "X", "a\r\nb" }, { "X", "a\nb" }, { "X", "\x01" },
-    { "Host", "x" }, { "upgrade", "x" }, { "Connection", "x" }, { "sec-websocket-key", "x" }, { "Sec-WebSocket-X", "x" },
+    { "", "x" },
+    { "a b", "x" },
+    { "a:", "x" },
+    { "X\r\n", "x" },
+    { "X", "a\r\nb" },
+    { "X", "a\nb" },
+    { "X", "\x01" },
+    { "Host", "x" },
+    { "upgrade", "x" },
+    { "Connection", "x" },
+    { "sec-websocket-key", "x" },
+    { "Sec-WebSocket-X", "x" },
     { "Content-Length", "1" },
   };
   g_autoptr (S9wsOptions) options = s9ws_options_new ();
@@ -1066,8 +1139,7 @@ test_tls (gconstpointer data)
       g_autofree char *key_name = g_strconcat (tls->certificate, "-key", NULL);
       g_autofree char *key = get_certificate (key_name);
       g_autofree char *ca = get_certificate ("ca");
-      TestServerConfig config = { .script = script_close, .certificate_file = certificate,
-                                  .key_file = key, .priority = tls->priority };
+      TestServerConfig config = { .script = script_close, .certificate_file = certificate, .key_file = key, .priority = tls->priority };
       g_autoptr (TestServer) server = test_server_new_with_config (&config);
       g_autoptr (S9wsTlsContext) context = g_object_new (S9WS_TYPE_TLS_CONTEXT, "ca-file", ca, "verify-peer", tls->verifies,
                                                          "server-name", tls->server_name, NULL);
@@ -1113,8 +1185,7 @@ test_tickets (gconstpointer data)
       g_autofree char *certificate = get_certificate ("good");
       g_autofree char *key = get_certificate ("good-key");
       int n_resumed = 0;
-      TestServerConfig config = { .script = script_count_resumed, .user_data = &n_resumed, .certificate_file = certificate,
-                                  .key_file = key, .priority = priorities[i] };
+      TestServerConfig config = { .script = script_count_resumed, .user_data = &n_resumed, .certificate_file = certificate, .key_file = key, .priority = priorities[i] };
       TestServer *server = test_server_new_with_config (&config);
       g_autoptr (S9wsOptions) options = create_options (NULL);
 
@@ -1181,11 +1252,11 @@ test_bad_tls_context (gconstpointer data)
 }
 
 static void
-add (const char     *name,
-     GTestDataFunc   function,
-     gconstpointer   data,
-     gboolean        with_plain,
-     gboolean        with_tls)
+add (const char    *name,
+     GTestDataFunc  function,
+     gconstpointer  data,
+     gboolean       with_plain,
+     gboolean       with_tls)
 {
   for (Kind kind = 0; kind < N_KINDS; kind++)
     for (int is_secure = !with_plain; is_secure <= with_tls; is_secure++)
@@ -1242,10 +1313,14 @@ main (int    argc,
   for (Kind kind = 0; kind <= KIND_NON_BLOCKING; kind++)
     {
       Case *test = g_new0 (Case, 1);
+      Case *late_test = g_new0 (Case, 1);
       g_autofree char *path = g_strdup_printf ("/client/%s/ws/idle", kind_names[kind]);
+      g_autofree char *late_path = g_strdup_printf ("/client/%s/ws/late-poll", kind_names[kind]);
 
       test->kind = kind;
       g_test_add_data_func_full (path, test, test_idle, g_free);
+      late_test->kind = kind;
+      g_test_add_data_func_full (late_path, late_test, test_late_poll, g_free);
     }
 
   return g_test_run ();
