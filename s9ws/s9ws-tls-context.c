@@ -187,7 +187,7 @@ s9ws_tls_context_class_init (S9wsTlsContextClass *klass)
    * S9wsTlsContext:ca-file:
    *
    * A file of certificates, in PEM, to be trusted instead of the system's, or a
-   * `pkcs11:` URI; %NULL for the system's.
+   * `pkcs11:` URI of one; %NULL for the system's.
    *
    * Since: 0.1
    */
@@ -255,15 +255,45 @@ s9ws_tls_context_init (S9wsTlsContext *context)
 
 /* Loading, with the lock held */
 
+static gboolean
+is_url (const char *name)
+{
+  return g_ascii_strncasecmp (name, "pkcs11:", 7) == 0;
+}
+
 /* The name for messages: of a PKCS #11 URI the attributes of the query, among which the
  * PIN is, are left out. */
 static char *
 redact (const char *name)
 {
-  if (g_ascii_strncasecmp (name, "pkcs11:", 7) != 0 || strchr (name, '?') == NULL)
+  if (!is_url (name) || strchr (name, '?') == NULL)
     return g_strdup (name);
 
   return g_strdup_printf ("%.*s?…", (int) strcspn (name, "?"), name);
+}
+
+/* GnuTLS by itself takes from a token only what is marked there as trusted.  How many
+ * there are, or an error. */
+static int
+load_authority (gnutls_certificate_credentials_t credentials,
+                const char                      *name)
+{
+  gnutls_x509_crt_t certificate;
+  int n;
+
+  if (!is_url (name))
+    return gnutls_certificate_set_x509_trust_file (credentials, name, GNUTLS_X509_FMT_PEM);
+
+  n = gnutls_x509_crt_init (&certificate);
+  if (n < 0)
+    return n;
+
+  n = gnutls_x509_crt_import_url (certificate, name, 0);
+  if (n >= 0)
+    n = gnutls_certificate_set_x509_trust (credentials, &certificate, 1);
+  gnutls_x509_crt_deinit (certificate);
+
+  return n;
 }
 
 static gboolean
@@ -283,7 +313,7 @@ load_trust (S9wsTlsContext                  *context,
       return n >= 0;
     }
 
-  n = gnutls_certificate_set_x509_trust_file (credentials, context->ca_file, GNUTLS_X509_FMT_PEM);
+  n = load_authority (credentials, context->ca_file);
   if (n > 0)
     return TRUE;
 

@@ -118,6 +118,8 @@ def make_token():
     token = ('--login', '--label', 'client', '--id', '01', 'pkcs11:token=s9ws')
     p11tool('--write', '--load-privkey', CERTIFICATES / 'client-key.pem', *token)
     p11tool('--write', '--load-certificate', CERTIFICATES / 'client.pem', *token)
+    p11tool('--write', '--load-certificate', CERTIFICATES / 'ca.pem', '--login', '--label', 'authority',
+            'pkcs11:token=s9ws')
 
 
 def make_options(**values):
@@ -164,6 +166,14 @@ class TestNginx(TestCase):
         self.check_client_certificate(
             certificate_file=f'pkcs11:token=s9ws;object=client;type=cert?pin-value={PIN}',
             key_file=f'pkcs11:token=s9ws;object=client;type=private?pin-value={PIN}')
+
+    def test_authority_on_token(self):
+        uri = f'pkcs11:token=s9ws;object=authority;type=cert?pin-value={PIN}'
+        for kind in KINDS:
+            with self.subTest(kind=kind.__name__):
+                client = kind(uri=TLS_URI, options=make_options(ca_file=uri))
+                client.connect('activated', lambda client: client.close(1000, None))
+                self.assertTrue(client.run(None))
 
     def test_no_pin_in_errors(self):
         for uri in ('pkcs11:token=s9ws;object=none?pin-value=9999', 'pkcs11:token=none?pin-value=9999'):
