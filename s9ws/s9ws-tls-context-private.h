@@ -12,7 +12,7 @@ G_BEGIN_DECLS
 
 /* Loads once; from then on the same settings are shared by all.  NULL stands for the
  * default context of the process.  Any thread. */
-S9wsTlsSettings *s9ws_tls_context_load (S9wsTlsContext *context,
-                                        GError        **error);
+S9wsTlsSettings *s9ws_tls_context_load (S9wsTlsContext  *context,
+                                        GError         **error);
 
 G_END_DECLS

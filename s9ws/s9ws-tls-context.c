@@ -15,7 +15,7 @@
 
 /* Fast where CPUs have AES, and with a group that is cheap: plain NORMAL prefers P-256
  * and AES-256, and ChaCha20 is several times slower than AES. */
-#define DEFAULT_PRIORITY \
+#define DEFAULT_PRIORITY                                                                                 \
   "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:" \
   "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1"
 
@@ -112,8 +112,8 @@ s9ws_tls_context_get_property (GObject    *object,
 }
 
 static void
-replace (char        **string,
-         const GValue *value)
+replace (char         **string,
+         const GValue  *value)
 {
   g_free (*string);
   *string = g_value_dup_string (value);
@@ -275,8 +275,8 @@ redact (const char *name)
 /* GnuTLS by itself takes from a token only what is marked there as trusted.  How many
  * there are, or an error. */
 static int
-load_authority (gnutls_certificate_credentials_t credentials,
-                const char                      *name)
+load_authority (gnutls_certificate_credentials_t  credentials,
+                const char                       *name)
 {
   gnutls_x509_crt_t certificate;
   int n;
@@ -297,9 +297,9 @@ load_authority (gnutls_certificate_credentials_t credentials,
 }
 
 static gboolean
-load_trust (S9wsTlsContext                  *context,
-            gnutls_certificate_credentials_t credentials,
-            GError                         **error)
+load_trust (S9wsTlsContext                    *context,
+            gnutls_certificate_credentials_t   credentials,
+            GError                           **error)
 {
   g_autofree char *name = NULL;
   int n;
@@ -325,9 +325,9 @@ load_trust (S9wsTlsContext                  *context,
 }
 
 static gboolean
-load_certificate (S9wsTlsContext                  *context,
-                  gnutls_certificate_credentials_t credentials,
-                  GError                         **error)
+load_certificate (S9wsTlsContext                    *context,
+                  gnutls_certificate_credentials_t   credentials,
+                  GError                           **error)
 {
   const char *key_file = context->key_file != NULL ? context->key_file : context->certificate_file;
   g_autofree char *certificate_name = NULL;
@@ -358,8 +358,8 @@ load_certificate (S9wsTlsContext                  *context,
 }
 
 static gnutls_priority_t
-load_priority (S9wsTlsContext *context,
-               GError        **error)
+load_priority (S9wsTlsContext  *context,
+               GError         **error)
 {
   gnutls_priority_t priority = NULL;
   const char *place = NULL;
@@ -375,8 +375,8 @@ load_priority (S9wsTlsContext *context,
 }
 
 static S9wsTlsSettings *
-load (S9wsTlsContext *context,
-      GError        **error)
+load (S9wsTlsContext  *context,
+      GError         **error)
 {
   gnutls_certificate_credentials_t credentials;
   gnutls_priority_t priority = load_priority (context, error);
@@ -405,8 +405,8 @@ get_default (void)
 }
 
 S9wsTlsSettings *
-s9ws_tls_context_load (S9wsTlsContext *context,
-                       GError        **error)
+s9ws_tls_context_load (S9wsTlsContext  *context,
+                       GError         **error)
 {
   S9wsTlsSettings *settings = NULL;
 

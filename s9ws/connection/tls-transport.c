@@ -20,7 +20,7 @@
 
 #define PULL_CAPACITY (64 * 1024) /* bytes: GnuTLS by itself makes two calls a record */
 #define MAX_TICKETS 64
-#define MAX_IDLE_ROUNDS 16        /* records without data handled in one read */
+#define MAX_IDLE_ROUNDS 16 /* records without data handled in one read */
 
 struct _S9wsTlsSettings
 {
@@ -38,12 +38,12 @@ typedef struct
   S9wsTransport transport;
   S9wsTlsSettings *settings;
   gnutls_session_t session;
-  char *name;       /* what the certificate must be for */
+  char *name; /* what the certificate must be for */
   char *ticket_key;
   S9wsTlsQuestion question; /* or NULL */
   gpointer question_data;
-  unsigned verify_status;   /* why the certificate did not verify */
-  gboolean is_excused;      /* and was accepted all the same */
+  unsigned verify_status; /* why the certificate did not verify */
+  gboolean is_excused;    /* and was accepted all the same */
   gboolean has_new_ticket;
   gboolean is_established;
   gboolean pulls_only_buffered; /* no system call: read has something to give already */
@@ -177,9 +177,9 @@ fail_below (TlsTransport *tls,
 }
 
 static ssize_t
-pull (gnutls_transport_ptr_t user_data,
-      void                  *buffer,
-      size_t                 size)
+pull (gnutls_transport_ptr_t  user_data,
+      void                   *buffer,
+      size_t                  size)
 {
   TlsTransport *tls = user_data;
   gssize n;
@@ -214,9 +214,9 @@ pull (gnutls_transport_ptr_t user_data,
 }
 
 static ssize_t
-push (gnutls_transport_ptr_t user_data,
-      const giovec_t        *vector,
-      int                    n_vectors)
+push (gnutls_transport_ptr_t  user_data,
+      const giovec_t         *vector,
+      int                     n_vectors)
 {
   TlsTransport *tls = user_data;
   struct msghdr message = { 0 };
@@ -254,8 +254,8 @@ s9ws_tls_get_alert_name (int alert)
 }
 
 static void
-set_alert_error (TlsTransport *tls,
-                 GError      **error)
+set_alert_error (TlsTransport  *tls,
+                 GError       **error)
 {
   tls->transport.tls_alert = (int) gnutls_alert_get (tls->session);
   g_set_error (error, S9WS_ERROR, S9WS_ERROR_TLS, _("The server %s ended TLS with an alert: %s"),
@@ -263,9 +263,9 @@ set_alert_error (TlsTransport *tls,
 }
 
 static void
-set_tls_error (TlsTransport *tls,
-               int           code,
-               GError      **error)
+set_tls_error (TlsTransport  *tls,
+               int            code,
+               GError       **error)
 {
   if (code == GNUTLS_E_FATAL_ALERT_RECEIVED)
     set_alert_error (tls, error);
@@ -277,8 +277,8 @@ set_tls_error (TlsTransport *tls,
 }
 
 static void
-set_certificate_error (TlsTransport *tls,
-                       GError      **error)
+set_certificate_error (TlsTransport  *tls,
+                       GError       **error)
 {
   gnutls_datum_t text = { 0 };
 
@@ -394,8 +394,8 @@ is_passing (int code)
 }
 
 static S9wsIoResult
-tls_handshake (S9wsTransport *transport,
-               GError       **error)
+tls_handshake (S9wsTransport  *transport,
+               GError        **error)
 {
   TlsTransport *tls = (TlsTransport *) transport;
   int code;
@@ -458,10 +458,10 @@ read_record (TlsTransport *tls,
 }
 
 static gssize
-tls_read (S9wsTransport *transport,
-          void          *buffer,
-          gsize          size,
-          GError       **error)
+tls_read (S9wsTransport  *transport,
+          void           *buffer,
+          gsize           size,
+          GError        **error)
 {
   TlsTransport *tls = (TlsTransport *) transport;
   gsize total = 0;
@@ -498,10 +498,10 @@ tls_read (S9wsTransport *transport,
 }
 
 static gssize
-tls_write (S9wsTransport *transport,
-           const void    *data,
-           gsize          size,
-           GError       **error)
+tls_write (S9wsTransport  *transport,
+           const void     *data,
+           gsize           size,
+           GError        **error)
 {
   TlsTransport *tls = (TlsTransport *) transport;
   gssize n;
@@ -573,11 +573,11 @@ set_up_session (TlsTransport *tls)
 }
 
 S9wsTransport *
-s9ws_tls_transport_new (int              fd,
-                        S9wsTlsSettings *settings,
-                        const char      *host,
-                        guint16          port,
-                        GError         **error)
+s9ws_tls_transport_new (int               fd,
+                        S9wsTlsSettings  *settings,
+                        const char       *host,
+                        guint16           port,
+                        GError          **error)
 {
   TlsTransport *tls = g_new0 (TlsTransport, 1);
   int code;
@@ -610,9 +610,9 @@ s9ws_tls_transport_new (int              fd,
 }
 
 void
-s9ws_tls_transport_set_question (S9wsTransport  *transport,
-                                 S9wsTlsQuestion question,
-                                 gpointer        user_data)
+s9ws_tls_transport_set_question (S9wsTransport   *transport,
+                                 S9wsTlsQuestion  question,
+                                 gpointer         user_data)
 {
   TlsTransport *tls = (TlsTransport *) transport;
 
