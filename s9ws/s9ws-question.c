@@ -144,11 +144,17 @@ s9ws_ask_about_certificate (GWeakRef             *client_ref,
     return FALSE;
 
   if (context == NULL)
-    return s9ws_client_deliver_certificate (client, chain, reasons) && !g_cancellable_is_cancelled (quit);
+    {
+      is_accepted = s9ws_client_deliver_certificate (client, chain, reasons);
+    }
+  else
+    {
+      question = question_new (client, chain, reasons);
+      g_clear_object (&client);
+      is_accepted = ask_in_context (question, context, quit);
+      question_unref (question);
+    }
 
-  question = question_new (client, chain, reasons);
-  g_clear_object (&client);
-  is_accepted = ask_in_context (question, context, quit);
-  question_unref (question);
-  return is_accepted;
+  /* Who has given up meanwhile wants nothing accepted. */
+  return is_accepted && !g_cancellable_is_cancelled (quit);
 }
