@@ -30,7 +30,7 @@ struct _S9wsAsyncThread
   int is_sleeping;         /* atomic: set by the I/O thread; who clears it wakes it */
   int is_abandoned;        /* atomic */
   GWeakRef client;         /* thread-safe */
-  gboolean opens_itself;   /* the I/O thread's, set before it opens */
+  gboolean opens_itself;   /* the I/O thread does; written before anybody does */
 
   char *uri;               /* these two: written with the lock held, while NEW; */
   S9wsSettings *settings;  /* immutable after that */
@@ -41,6 +41,7 @@ struct _S9wsAsyncThread
 
   GMutex lock;             /* guards all of the following */
   GCond changed;           /* state or is_done */
+  gboolean is_opening;     /* or has been: by start () or open (), whichever is first */
   gboolean is_started;
   gboolean is_done;
   GQueue tasks;            /* of GTask: wait for the opening */
@@ -277,23 +278,6 @@ s9ws_async_thread_conclude_open (S9wsAsyncThread *thread,
 }
 
 gboolean
-s9ws_async_thread_open (S9wsAsyncThread *thread,
-                        GError         **error)
-{
-  GError *local_error = NULL;
-
-  if (s9ws_open_connection (thread->uri, thread->settings, thread->quit, &thread->connection, &local_error))
-    {
-      s9ws_async_thread_conclude_open (thread, NULL);
-      return TRUE;
-    }
-
-  g_propagate_error (error, g_error_copy (local_error));
-  s9ws_async_thread_conclude_open (thread, local_error);
-  return FALSE;
-}
-
-gboolean
 s9ws_async_thread_wait_open (S9wsAsyncThread *thread,
                              GError         **error)
 {
@@ -308,6 +292,43 @@ s9ws_async_thread_wait_open (S9wsAsyncThread *thread,
   g_mutex_unlock (&thread->lock);
 
   return is_open;
+}
+
+/* Only the first to come opens; others wait for what comes of it. */
+static gboolean
+open_once (S9wsAsyncThread  *thread,
+           gboolean          is_own,
+           GError          **error)
+{
+  GError *local_error = NULL;
+  gboolean is_first;
+
+  g_mutex_lock (&thread->lock);
+  is_first = !thread->is_opening;
+  thread->is_opening = TRUE;
+  if (is_first)
+    thread->opens_itself = is_own;
+  g_mutex_unlock (&thread->lock);
+
+  if (!is_first)
+    return s9ws_async_thread_wait_open (thread, error);
+
+  if (s9ws_open_connection (thread->uri, thread->settings, thread->quit, &thread->connection, &local_error))
+    {
+      s9ws_async_thread_conclude_open (thread, NULL);
+      return TRUE;
+    }
+
+  g_propagate_error (error, g_error_copy (local_error));
+  s9ws_async_thread_conclude_open (thread, local_error);
+  return FALSE;
+}
+
+gboolean
+s9ws_async_thread_open (S9wsAsyncThread *thread,
+                        GError         **error)
+{
+  return open_once (thread, FALSE, error);
 }
 
 void
@@ -569,8 +590,7 @@ thread_main (gpointer data)
 {
   S9wsAsyncThread *thread = data;
 
-  thread->opens_itself = thread->connection == NULL;
-  if (!thread->opens_itself || s9ws_async_thread_open (thread, NULL))
+  if (open_once (thread, TRUE, NULL))
     work (thread);
 
   g_mutex_lock (&thread->lock);

@@ -293,6 +293,46 @@ test_get_queue (void)
   g_assert_cmpuint (n, ==, 7);
 }
 
+/* Opened and started at once, by two threads: there is one connection. */
+
+static void
+script_late (TestPeer *peer,
+             gpointer  user_data)
+{
+  TestGate *gates = user_data;
+
+  test_peer_read_request (peer);
+  test_gate_open (&gates[0]);
+  test_gate_wait (&gates[1]);
+  test_peer_accept (peer, NULL, NULL);
+  test_peer_close (peer, 1000, NULL, NULL);
+}
+
+static gpointer
+open_client (gpointer data)
+{
+  return GINT_TO_POINTER (s9ws_client_open (data, NULL, NULL));
+}
+
+static void
+test_start_while_opening (void)
+{
+  TestGate gates[2] = { 0 };
+  g_autoptr (TestServer) server = test_server_new (script_late, gates);
+  g_autoptr (S9wsAsyncClient) client = create (server, NULL, 0);
+  GThread *thread = g_thread_new ("open", open_client, client);
+
+  g_assert_true (test_gate_wait (&gates[0]));
+  g_assert_true (s9ws_async_client_start (client, NULL));
+  g_assert_null (s9ws_async_client_timeout_pop_event (client, 20000));
+  test_gate_open (&gates[1]);
+  g_assert_true (GPOINTER_TO_INT (g_thread_join (thread)));
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_ACTIVATED);
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_CONNECTION_CLOSED);
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_QUIT);
+  g_assert_cmpuint (test_server_get_n_connections (server), ==, 1);
+}
+
 /* Holding back */
 
 #define N_HELD 2000
@@ -812,6 +852,7 @@ main (int    argc,
   start_watchdog (240);
 
   g_test_add_func ("/async/many-threads", test_many_threads);
+  g_test_add_func ("/async/start-while-opening", test_start_while_opening);
   g_test_add_func ("/async/events", test_events);
   g_test_add_func ("/async/many-poppers", test_many_poppers);
   g_test_add_func ("/async/pop-events", test_pop_events);
