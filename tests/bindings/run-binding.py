@@ -17,6 +17,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OVERRIDES = os.path.join(HERE, '../../introspection')
+PYTHON_OVERRIDES = os.path.join(OVERRIDES, 'python')
 START_TIMEOUT = 60  # seconds, as all of these: a busy machine is slow
 STOP_TIMEOUT = 10
 TEST_TIMEOUT = 240
@@ -61,6 +62,8 @@ def run_test(arguments, uris):
     prepend(environment, 'GI_TYPELIB_PATH', arguments.typelibs)
     prepend(environment, 'LD_LIBRARY_PATH', arguments.libraries)
     prepend(environment, 'GJS_PATH', OVERRIDES)
+    prepend(environment, 'PYTHONPATH', PYTHON_OVERRIDES)
+    environment['PYTHONDONTWRITEBYTECODE'] = '1'  # into the source tree
 
     test = subprocess.Popen(arguments.test + uris, env=environment, stdin=subprocess.DEVNULL)
     try:

@@ -500,6 +500,37 @@ class TestHandler(TestCase):
         self.assertTrue(client.run())
         self.assertEqual(Partial.texts, ['seen'])
 
+    def test_every_function(self):
+        """Whatever virtual functions the typelib has are called, with a client first."""
+        names = {function.get_name() for function in S9ws.Handler.__info__.get_vfuncs()}
+        called = {}
+
+        def make(name):
+            def function(handler, client, *arguments):
+                called[name] = (client, *arguments)
+                if name == 'idle' and {'text_message', 'binary_message', 'ping', 'pong'} <= set(called):
+                    client.send_text('!reset')
+                elif name == 'activated':
+                    client.send_text('text')
+                    client.send_binary(b'binary')
+                    client.send_text('!ping ping')
+                    client.send_ping(b'pong')
+            return function
+
+        Every = type('Every', (GObject.Object, S9ws.Handler),
+                     {'do_' + name: make(name) for name in names})
+        client = S9ws.BlockingClient(uri=PLAIN_URI, options=S9ws.Options(read_timeout=1000))
+        client.set_handler(Every())
+        self.assertRaises(GLib.Error, client.run)
+        self.assertEqual(set(called), names)
+        self.assertEqual({arguments[0] for arguments in called.values()}, {client})
+        self.assertEqual(called['text_message'][1:], ('text', 4))
+        self.assertEqual(bytes(called['binary_message'][1]), b'binary')
+        self.assertEqual(bytes(called['ping'][1]), b'ping')
+        self.assertEqual(bytes(called['pong'][1]), b'pong')
+        self.assertEqual(called['connection_closed'][1:], (1006, None))
+        self.assert_error(called['error'][1], S9ws.Error.IO)
+
     @each_client
     def test_change(self, client):
         """From a handler to another, and to signals, inside of them."""
