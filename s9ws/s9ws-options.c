@@ -537,7 +537,7 @@ check_duration (const char *name,
     return TRUE;
 
   g_set_error (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION,
-               _("The option %s is %" G_GUINT64_FORMAT " µs, but must not exceed a year"), name, duration);
+               _("The option %s is %llu µs, but must not exceed a year"), name, (unsigned long long) duration);
   return FALSE;
 }
 

@@ -101,8 +101,10 @@ format_text (const ConsoleEntry *entry)
   if (entry->kind == CONSOLE_KIND_BINARY || entry->kind == CONSOLE_KIND_PING)
     return format_hex (entry);
   if (entry->kind == CONSOLE_KIND_GAP)
-    return g_strdup_printf (ngettext ("%'" G_GUINT64_FORMAT " message", "%'" G_GUINT64_FORMAT " messages", entry->size),
-                            entry->size);
+    {
+      text = g_strdup_printf ("%'" G_GUINT64_FORMAT, entry->size);
+      return g_strdup_printf (ngettext ("%s message", "%s messages", entry->size), text);
+    }
 
   text = g_utf8_make_valid (entry->preview, (gssize) entry->preview_size);
   return g_strconcat (text, entry->size > entry->preview_size ? "…" : NULL, NULL);

@@ -355,12 +355,13 @@ print_stats (S9wsClient *client)
 {
   g_autoptr (S9wsStats) stats = s9ws_client_get_stats (client);
 
-  g_printerr (_("Received: %" G_GUINT64_FORMAT " messages, %" G_GUINT64_FORMAT " bytes, in %" G_GUINT64_FORMAT " reads\n"),
-              stats->messages_received, stats->bytes_received, stats->reads);
-  g_printerr (_("Sent: %" G_GUINT64_FORMAT " messages, %" G_GUINT64_FORMAT " bytes, in %" G_GUINT64_FORMAT " writes\n"),
-              stats->messages_sent, stats->bytes_sent, stats->writes);
-  g_printerr (_("Pings: %" G_GUINT64_FORMAT " received, %" G_GUINT64_FORMAT " sent, %" G_GUINT64_FORMAT " answered\n"),
-              stats->pings_received, stats->pings_sent, stats->round_trips);
+  /* The tools of translators do not know G_GUINT64_FORMAT. */
+  g_printerr (_("Received: %llu messages, %llu bytes, in %llu reads\n"), (unsigned long long) stats->messages_received,
+              (unsigned long long) stats->bytes_received, (unsigned long long) stats->reads);
+  g_printerr (_("Sent: %llu messages, %llu bytes, in %llu writes\n"), (unsigned long long) stats->messages_sent,
+              (unsigned long long) stats->bytes_sent, (unsigned long long) stats->writes);
+  g_printerr (_("Pings: %llu received, %llu sent, %llu answered\n"), (unsigned long long) stats->pings_received,
+              (unsigned long long) stats->pings_sent, (unsigned long long) stats->round_trips);
   if (stats->last_round_trip >= 0)
     g_printerr (_("Last round trip: %.3f ms\n"), (double) stats->last_round_trip / 1000);
 }

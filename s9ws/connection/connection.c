@@ -257,9 +257,9 @@ s9ws_connection_check_buffer (guint64   limit,
     return TRUE;
 
   g_set_error (error, S9WS_ERROR, S9WS_ERROR_BUFFER_FULL,
-               _("A message of %" G_GSIZE_FORMAT " bytes does not fit into the send buffer: "
-                  "%" G_GUINT64_FORMAT " of at most %" G_GUINT64_FORMAT " bytes are in use"),
-               size, used, limit);
+               _("A message of %zu bytes does not fit into the send buffer: "
+                  "%llu of at most %llu bytes are in use"),
+               size, (unsigned long long) used, (unsigned long long) limit);
   return FALSE;
 }
 
@@ -288,7 +288,7 @@ s9ws_connection_check_send (S9wsOpcode     opcode,
   if (opcode >= S9WS_OPCODE_CLOSE && G_UNLIKELY (size > S9WS_CONTROL_PAYLOAD_MAX))
     {
       g_set_error (error, S9WS_ERROR, S9WS_ERROR_MESSAGE_TOO_BIG,
-                   _("A ping or pong of %" G_GSIZE_FORMAT " bytes cannot be sent: at most %d are allowed"),
+                   _("A ping or pong of %zu bytes cannot be sent: at most %d are allowed"),
                    size, S9WS_CONTROL_PAYLOAD_MAX);
       return FALSE;
     }
@@ -431,7 +431,7 @@ s9ws_connection_check_close (guint        code,
                          _("A reason for closing cannot be sent without a close code"));
   else if (size > S9WS_CLOSE_REASON_MAX)
     g_set_error (error, S9WS_ERROR, S9WS_ERROR_MESSAGE_TOO_BIG,
-                 _("A reason of %" G_GSIZE_FORMAT " bytes cannot be sent: at most %d are allowed"),
+                 _("A reason of %zu bytes cannot be sent: at most %d are allowed"),
                  size, S9WS_CLOSE_REASON_MAX);
   else if (!s9ws_utf8_is_valid ((const guint8 *) reason, size))
     g_set_error_literal (error, S9WS_ERROR, S9WS_ERROR_INVALID_UTF8,

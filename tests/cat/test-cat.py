@@ -55,7 +55,9 @@ class Cat:
     def __exit__(self, *_):
         if self.process.poll() is None:
             self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            pipe.close()
 
     def write(self, data):
         self.process.stdin.write(data)
@@ -144,7 +146,6 @@ def test_reader_ends(client):
         cat.process.wait(TIMEOUT)
         expect(cat.process.returncode, -signal.SIGPIPE)
         assert 'code 1001' in cat.process.stderr.read().decode()
-        cat.process = subprocess.Popen(['true'], **PIPES)
 
 
 def test_tls(client):
