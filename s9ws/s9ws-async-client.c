@@ -458,8 +458,10 @@ s9ws_async_client_start (S9wsAsyncClient  *client,
  * Has the signals emitted in @context from now on, and starts the client's thread if it
  * does not run yet.
  *
- * They are emitted a bounded number at a time, so that a flood of messages leaves the
- * other sources of the context their turn. An attached client keeps nothing alive: it
+ * They are emitted a bounded number at a time, at %G_PRIORITY_DEFAULT, so that a flood of
+ * messages leaves the other sources of the context their turn. While there is more than
+ * that, they take turns with what has the priority of GTK's redrawing, too, so that a
+ * window goes on to be drawn. An attached client keeps nothing alive: it
  * is to be referenced for as long as its signals are wanted.
  *
  * Since: 0.1
