@@ -415,6 +415,8 @@ s9ws_options_class_init (S9wsOptionsClass *klass)
    * `s9ws` and a number of four bytes; their pongs are emitted like all others, and
    * what they tell is in [struct@S9ws.Stats]. No ping is put behind what the socket has
    * not taken yet. A machine that wakes from suspension sends one at once.
+   * [class@S9ws.BlockingClient] then waits for the time, too, which costs it a system call
+   * more for each read.
    *
    * Since: 0.1
    */

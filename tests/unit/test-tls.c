@@ -298,7 +298,7 @@ on_accept_slowly (S9wsClient           *client,
                   GTlsCertificateFlags  reasons,
                   guint                *n)
 {
-  gint64 end = g_get_monotonic_time () + G_USEC_PER_SEC;
+  gint64 end = g_get_monotonic_time () + 2100 * 1000;
 
   while (g_get_monotonic_time () < end)
     g_usleep (10000);
@@ -311,7 +311,7 @@ test_slow_answer (gconstpointer data)
 {
   const Case *test = data;
   g_autoptr (TestServer) server = create_server ("expired", NULL, script_close, NULL);
-  g_autoptr (S9wsOptions) options = create_options ("handshake-timeout", 900, NULL);
+  g_autoptr (S9wsOptions) options = create_options ("handshake-timeout", 2000, NULL);
   g_autoptr (S9wsClient) client = create_client (test->kind, test_server_get_uri (server), options);
   g_autoptr (GString) log = g_string_new (NULL);
   g_autoptr (GError) error = NULL;
@@ -322,6 +322,46 @@ test_slow_answer (gconstpointer data)
   open_in_its_way (client, test->way, log, &error);
   g_assert_cmpuint (n, ==, 1);
   g_assert_no_error (error);
+}
+
+/* Servers that do not speak TLS: one that says nothing, and one that says something. */
+
+static void
+script_mute (TestPeer *peer,
+             gpointer  user_data)
+{
+  test_peer_wait_end (peer);
+}
+
+static void
+script_http (TestPeer *peer,
+             gpointer  user_data)
+{
+  test_peer_send_string (peer, "HTTP/1.1 400 Bad Request\r\n\r\n");
+  test_peer_wait_end (peer);
+}
+
+static void
+test_no_tls (gconstpointer data)
+{
+  const Case *test = data;
+  static const TestScript scripts[] = { script_mute, script_http };
+  static const int codes[] = { S9WS_ERROR_TIMED_OUT, S9WS_ERROR_TLS };
+  static const guint timeouts[] = { 100, TEST_TIMEOUT * 1000 };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (scripts); i++)
+    {
+      g_autoptr (TestServer) server = test_server_new (scripts[i], NULL);
+      g_autofree char *uri = g_strdup_printf ("wss://localhost:%u/", test_server_get_port (server));
+      g_autoptr (S9wsOptions) options = create_options ("handshake-timeout", timeouts[i], NULL);
+      g_autoptr (S9wsClient) client = create_client (test->kind, uri, options);
+      g_autoptr (GString) log = g_string_new (NULL);
+      g_autoptr (GError) error = NULL;
+
+      record_signals (client, log);
+      open_in_its_way (client, test->way, log, &error);
+      g_assert_error (error, S9WS_ERROR, codes[i]);
+    }
 }
 
 /* Sessions */
@@ -487,6 +527,7 @@ main (int    argc,
   add ("quit-while-asked", test_quit_while_asked, WAY_START);
   add ("slow-answer", test_slow_answer, WAY_OPEN);
   g_test_add_func ("/tls/dropped-while-asked", test_dropped_while_asked);
+  add ("no-tls", test_no_tls, WAY_RUN);
   add ("resumption", test_resumption, WAY_OPEN);
   add ("excused", test_excused, WAY_OPEN);
   add ("negotiation", test_negotiation, WAY_OPEN);
