@@ -782,7 +782,10 @@ attend_keep_alive (S9wsConnection *connection,
   S9wsClocks now;
 
   connection->turns = TURNS_PER_LOOK;
-  if (connection->keep_alive.ping_due == 0 || connection->write_error != NULL)
+  /* It has ended already, once what has arrived is read. */
+  if (connection->write_error != NULL)
+    s9ws_keep_alive_stop (&connection->keep_alive);
+  if (connection->keep_alive.ping_due == 0)
     return TRUE;
 
   now = connection->read_clocks ();

@@ -295,6 +295,29 @@ test_not_reading (void)
   fixture_clear (&fixture);
 }
 
+/* Nor is there anything to wait for where writing has failed, before that is told. */
+static void
+test_not_writing (void)
+{
+  GError *error = NULL;
+  Fixture fixture;
+
+  fixture_init (&fixture, TIMEOUT);
+  fixture.memory->is_unwritable = TRUE;
+  pass (INTERVAL);
+  for (guint i = 0; i < 3; i++)
+    {
+      s9ws_connection_bound_wait (fixture.connection, -1);
+      g_assert_cmpint (s9ws_connection_progress (fixture.connection, NULL), ==, S9WS_RECEIVE_AGAIN);
+      pass (INTERVAL);
+    }
+  g_assert_cmpint (s9ws_connection_bound_wait (fixture.connection, -1), ==, -1);
+  error = take_turns (&fixture);
+  g_assert_error (error, S9WS_ERROR, S9WS_ERROR_IO);
+  g_clear_error (&error);
+  fixture_clear (&fixture);
+}
+
 /* It asks at once when it wakes, and waits anew for the answer. */
 static void
 test_suspension (void)
@@ -762,6 +785,7 @@ main (int    argc,
   g_test_add_func ("/keep-alive/memory/any-byte", test_any_byte);
   g_test_add_func ("/keep-alive/memory/round-trips", test_round_trips);
   g_test_add_func ("/keep-alive/memory/not-reading", test_not_reading);
+  g_test_add_func ("/keep-alive/memory/not-writing", test_not_writing);
   g_test_add_func ("/keep-alive/memory/suspension", test_suspension);
   g_test_add_func ("/keep-alive/memory/sending", test_sending);
   g_test_add_func ("/keep-alive/memory/stuck", test_stuck);
