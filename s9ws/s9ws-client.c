@@ -259,7 +259,15 @@ install_properties (GObjectClass *object_class)
    *
    * The server's URI, `ws://` or `wss://` (RFC 6455, section 3). It may hold a user's
    * name and password, which are sent as Basic credentials. Cannot be changed once the
-   * client has been opened.
+   * client has been opened, and redirects do not change it.
+   *
+   * `ws+unix:/path/to/socket:/request/path?query`, and `wss+unix:` likewise, stand for a
+   * server on a Unix socket: what is in front of the second colon is the socket's path,
+   * what is behind it goes into the request and may be left out. A colon, a question mark
+   * or a number sign in the socket's path is percent-encoded. The header Host is
+   * `localhost` unless [property@S9ws.Options:host-header] says otherwise; no proxy is
+   * used, and TLS expects a certificate of `localhost` or of
+   * [property@S9ws.TlsContext:server-name].
    *
    * Since: 0.1
    */

@@ -6,6 +6,7 @@
 
 #include "s9ws-opener.h"
 
+#include <glib/gi18n-lib.h>
 #include <poll.h>
 
 #include "connection/plain-transport.h"
@@ -79,21 +80,16 @@ do_handshakes (S9wsConnection  *connection,
   return result == S9WS_IO_DONE;
 }
 
-gboolean
-s9ws_open_connection (const char          *uri,
-                      const S9wsSettings  *settings,
-                      GCancellable        *quit,
-                      S9wsConnection     **connection,
-                      GError             **error)
+/* @connection is left NULL if there was no upgrade to answer. */
+static gboolean
+open_endpoint (const S9wsEndpoint  *endpoint,
+               const S9wsSettings  *settings,
+               GCancellable        *quit,
+               S9wsConnection     **connection,
+               GError             **error)
 {
-  g_autoptr (S9wsEndpoint) endpoint = NULL;
-  S9wsTransport *transport;
+  S9wsTransport *transport = create_transport (endpoint, settings, quit, error);
 
-  endpoint = s9ws_endpoint_parse (uri, error);
-  if (endpoint == NULL)
-    return FALSE;
-
-  transport = create_transport (endpoint, settings, quit, error);
   if (transport == NULL)
     return FALSE;
 
@@ -103,4 +99,67 @@ s9ws_open_connection (const char          *uri,
 
   s9ws_connection_hang_up (*connection);
   return FALSE;
+}
+
+/* Where the server sends us; NULL with @error, which was set before if it does not. */
+static S9wsEndpoint *
+follow (const S9wsEndpoint  *endpoint,
+        S9wsConnection      *connection,
+        GError             **error)
+{
+  const char *location = connection != NULL ? s9ws_connection_get_redirect (connection) : NULL;
+  g_autoptr (GError) local_error = NULL;
+  S9wsEndpoint *next;
+
+  if (location == NULL)
+    return NULL;
+
+  g_clear_error (error);
+  next = s9ws_endpoint_redirect (endpoint, location, &local_error);
+  if (next == NULL)
+    g_set_error (error, S9WS_ERROR, S9WS_ERROR_HANDSHAKE,
+                 _("The server’s redirect (HTTP status %u) cannot be followed: %s"),
+                 s9ws_connection_get_answer (connection)->status, local_error->message);
+  return next;
+}
+
+gboolean
+s9ws_open_connection (const char          *uri,
+                      const S9wsSettings  *settings,
+                      GCancellable        *quit,
+                      S9wsConnection     **connection,
+                      GError             **error)
+{
+  S9wsEndpoint *endpoint = s9ws_endpoint_parse (uri, error);
+  GError *local_error = NULL;
+  gboolean is_open = FALSE;
+
+  if (endpoint != NULL && settings->host_header != NULL)
+    {
+      g_free (endpoint->host_header);
+      endpoint->host_header = g_strdup (settings->host_header);
+    }
+
+  while (endpoint != NULL && !is_open)
+    {
+      S9wsConnection *attempt = NULL;
+      S9wsEndpoint *next = NULL;
+
+      is_open = open_endpoint (endpoint, settings, quit, &attempt, &local_error);
+      if (!is_open)
+        next = follow (endpoint, attempt, &local_error);
+      s9ws_endpoint_free (endpoint);
+      endpoint = next;
+
+      /* The last answer is the one to be asked for. */
+      if (attempt != NULL)
+        {
+          g_clear_pointer (connection, s9ws_connection_free);
+          *connection = attempt;
+        }
+    }
+
+  if (local_error != NULL)
+    g_propagate_error (error, local_error);
+  return is_open;
 }

@@ -8,8 +8,8 @@
 
 G_BEGIN_DECLS
 
-/* Dials and does the handshakes, blocking until the connection is open, @quit is
- * cancelled or something fails.  @connection is set once there was an upgrade to
+/* Dials, does the handshakes and follows redirects, blocking until the connection is open,
+ * @quit is cancelled or something fails.  @connection is set once there was an upgrade to
  * answer, also with FALSE: what the server said can be read from it then.
  * @settings must outlive it. */
 gboolean s9ws_open_connection (const char          *uri,

@@ -25,6 +25,7 @@ typedef struct
   int connect_error_number;    /* errno, where connecting failed */
   S9wsTlsQuestion question;    /* the client's, or NULL */
   gpointer question_data;
+  char *host_header;           /* owned, or NULL */
 } S9wsSettings;
 
 /* NULL stands for the defaults.  Fails with S9WS_ERROR_INVALID_CONFIGURATION. */

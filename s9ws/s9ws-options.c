@@ -49,6 +49,8 @@ struct _S9wsOptions
   guint max_redirects;
   GProxyResolver *proxy_resolver;
   S9wsTlsContext *tls_context;
+  GSocketAddress *local_address;
+  char *host_header;
 
   GPtrArray *headers; /* of char *, names and values in turn */
 };
@@ -74,6 +76,8 @@ enum
   PROP_MAX_REDIRECTS,
   PROP_PROXY_RESOLVER,
   PROP_TLS_CONTEXT,
+  PROP_LOCAL_ADDRESS,
+  PROP_HOST_HEADER,
   N_PROPERTIES
 };
 
@@ -148,6 +152,12 @@ s9ws_options_get_property (GObject    *object,
     case PROP_TLS_CONTEXT:
       g_value_set_object (value, options->tls_context);
       break;
+    case PROP_LOCAL_ADDRESS:
+      g_value_set_object (value, options->local_address);
+      break;
+    case PROP_HOST_HEADER:
+      g_value_set_string (value, options->host_header);
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
     }
@@ -221,6 +231,13 @@ s9ws_options_set_property (GObject      *object,
     case PROP_TLS_CONTEXT:
       g_set_object (&options->tls_context, g_value_get_object (value));
       break;
+    case PROP_LOCAL_ADDRESS:
+      g_set_object (&options->local_address, g_value_get_object (value));
+      break;
+    case PROP_HOST_HEADER:
+      g_free (options->host_header);
+      options->host_header = g_value_dup_string (value);
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
     }
@@ -234,6 +251,8 @@ s9ws_options_finalize (GObject *object)
   g_strfreev (options->protocols);
   g_clear_object (&options->proxy_resolver);
   g_clear_object (&options->tls_context);
+  g_clear_object (&options->local_address);
+  g_free (options->host_header);
   g_ptr_array_unref (options->headers);
 
   G_OBJECT_CLASS (s9ws_options_parent_class)->finalize (object);
@@ -472,9 +491,20 @@ s9ws_options_class_init (S9wsOptionsClass *klass)
   /**
    * S9wsOptions:max-redirects:
    *
-   * How many redirects of the upgrade to follow.
+   * How many redirects of the upgrade to follow (RFC 9110, section 15.4): answers with
+   * status 301, 302, 303, 307 or 308. With 0 a redirect is a refusal, whose message
+   * names the location.
    *
-   * Without effect in this version: a redirect is a refusal.
+   * Locations of `http` and `https` mean `ws` and `wss`. A redirect never leads from
+   * `wss` to `ws`, nor to a Unix socket. Once it has left the scheme, host and port that
+   * the client was opened for, the user's name and password in the URI, the headers
+   * Authorization and Cookie and those that begin with Proxy- are not sent any more,
+   * nor is [property@S9ws.Options:host-header]; other headers are. A
+   * [property@S9ws.TlsContext:server-name] is expected of every server on the way.
+   *
+   * The timeouts begin anew with each redirect. What cannot be followed fails with
+   * %S9WS_ERROR_HANDSHAKE. [method@S9ws.Client.get_response_status] and its like tell of
+   * the last answer; [property@S9ws.Client:uri] stays as it was.
    *
    * Since: 0.1
    */
@@ -519,6 +549,36 @@ s9ws_options_class_init (S9wsOptionsClass *klass)
   properties[PROP_TLS_CONTEXT] =
     g_param_spec_object ("tls-context", NULL, NULL,
                          S9WS_TYPE_TLS_CONTEXT,
+                         flags);
+
+  /**
+   * S9wsOptions:local-address:
+   *
+   * The address of this machine to connect from, a [class@Gio.InetSocketAddress], or
+   * %NULL for any. Port 0 stands for any port. Servers, or proxies, are tried at
+   * addresses of its family only. Without effect on Unix sockets.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_LOCAL_ADDRESS] =
+    g_param_spec_object ("local-address", NULL, NULL,
+                         G_TYPE_SOCKET_ADDRESS,
+                         flags);
+
+  /**
+   * S9wsOptions:host-header:
+   *
+   * The value of the header Host (RFC 9110, section 7.2), a name or address with a port
+   * or without; %NULL for what the URI says, which is `localhost` for Unix sockets.
+   *
+   * It changes neither whom is connected to nor the name that a certificate is expected
+   * to have; see [property@S9ws.TlsContext:server-name] for that.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_HOST_HEADER] =
+    g_param_spec_string ("host-header", NULL, NULL,
+                         NULL,
                          flags);
 
   g_object_class_install_properties (object_class, N_PROPERTIES, properties);
@@ -571,6 +631,42 @@ check_protocols (char   **protocols,
   return TRUE;
 }
 
+/* RFC 3986, section 3.2.2 and 3.2.3: what a host and a port are made of. */
+static gboolean
+check_host_header (const char  *host_header,
+                   GError     **error)
+{
+  static const char punctuation[] = "-._~%!$&'()*+,;=:[]";
+  g_autofree char *escaped = NULL;
+  gboolean is_fine = TRUE;
+
+  if (host_header == NULL)
+    return TRUE;
+
+  for (const char *c = host_header; *c != '\0'; c++)
+    is_fine = is_fine && (g_ascii_isalnum (*c) || strchr (punctuation, *c) != NULL);
+  if (is_fine && *host_header != '\0')
+    return TRUE;
+
+  escaped = g_strescape (host_header, NULL);
+  g_set_error (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION,
+               _("The option host-header is “%s”; expected a host, with a port or without"), escaped);
+  return FALSE;
+}
+
+static gboolean
+check_local_address (GSocketAddress  *address,
+                     GError         **error)
+{
+  if (address == NULL || G_IS_INET_SOCKET_ADDRESS (address))
+    return TRUE;
+
+  g_set_error (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION,
+               _("The option local-address is a %s; expected an Internet address, a GInetSocketAddress"),
+               G_OBJECT_TYPE_NAME (address));
+  return FALSE;
+}
+
 static gboolean
 check (S9wsOptions *options,
        GError     **error)
@@ -600,7 +696,9 @@ check (S9wsOptions *options,
   return check_duration ("spin-wait-duration", options->spin_wait_duration, error) &&
          check_duration ("read-timeout", options->read_timeout, error) &&
          check_duration ("write-timeout", options->write_timeout, error) &&
-         check_protocols (options->protocols, error);
+         check_protocols (options->protocols, error) &&
+         check_local_address (options->local_address, error) &&
+         check_host_header (options->host_header, error);
 }
 
 static gpointer
@@ -629,6 +727,9 @@ copy (S9wsOptions *options)
   settings->dial.ttl = options->ttl;
   settings->dial.error_number = &settings->connect_error_number;
   g_set_object (&settings->dial.proxy_resolver, options->proxy_resolver);
+  g_set_object (&settings->dial.local_address, options->local_address);
+  settings->connection.max_redirects = options->max_redirects;
+  settings->host_header = g_strdup (options->host_header);
   settings->wait_strategy = options->wait_strategy;
   settings->spin_wait_duration = options->spin_wait_duration;
   settings->read_timeout = options->read_timeout;
@@ -657,6 +758,8 @@ s9ws_settings_free (S9wsSettings *settings)
   g_strfreev (settings->connection.protocols);
   g_ptr_array_unref (settings->connection.headers);
   g_clear_object (&settings->dial.proxy_resolver);
+  g_clear_object (&settings->dial.local_address);
+  g_free (settings->host_header);
   g_clear_object (&settings->tls_context);
   g_free (settings);
 }

@@ -42,6 +42,8 @@ struct _S9wsConnection
   char *key;
   GByteArray *request; /* what of it has not been sent */
   gsize head_scanned;
+  gboolean may_redirect;
+  const char *redirect; /* followed by the caller; in the answer, or NULL */
   S9wsBody body;
   gboolean in_body;
   S9wsAnswer answer;

@@ -30,6 +30,7 @@ typedef struct
   guint64 max_message_size;
   guint64 max_buffered_amount;
   S9wsReadClocks read_clocks;   /* NULL: the system's */
+  guint max_redirects;
 } S9wsConnectionConfig;
 
 typedef enum
@@ -107,6 +108,9 @@ void            s9ws_connection_free (S9wsConnection             *connection);
  * the deadline has come.  After FAILED nothing but the answer is of use. */
 S9wsIoResult s9ws_connection_open (S9wsConnection  *connection,
                                    GError         **error);
+
+/* Where to go instead, after it has failed: the value of Location, or NULL. */
+const char *s9ws_connection_get_redirect (S9wsConnection *connection);
 
 /* Sends what is kept and looks at the timers: what reading does first, for a caller
  * who must not read now.  AGAIN or ENDED. */

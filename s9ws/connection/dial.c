@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <gio/gunixsocketaddress.h>
 #include <glib/gi18n-lib.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -107,6 +108,9 @@ add_source (Attempt     *attempt,
 static GSocketConnectable *
 create_connectable (const S9wsEndpoint *endpoint)
 {
+  if (endpoint->socket_path != NULL)
+    return G_SOCKET_CONNECTABLE (g_unix_socket_address_new (endpoint->socket_path));
+
   return g_object_new (G_TYPE_NETWORK_ADDRESS,
                        "hostname", endpoint->host,
                        "port", (guint) endpoint->port,
@@ -128,6 +132,8 @@ connect_on_own_context (const S9wsEndpoint    *endpoint,
   g_main_context_push_thread_default (attempt->context);
 
   g_socket_client_set_proxy_resolver (client, options->proxy_resolver);
+  if (endpoint->socket_path == NULL)
+    g_socket_client_set_local_address (client, options->local_address);
   g_signal_connect (client, "event", G_CALLBACK (on_event), attempt);
   if (options->timeout > 0)
     add_source (attempt, g_timeout_source_new (options->timeout), on_timeout);
@@ -175,11 +181,10 @@ explain_proxy (const S9wsEndpoint  *endpoint,
                  _("The proxy %s asks for a user name and a password, and its URI has none"), name);
   else if (g_error_matches (cause, G_IO_ERROR, G_IO_ERROR_PROXY_NOT_ALLOWED))
     g_set_error (error, S9WS_ERROR, S9WS_ERROR_CONNECT,
-                 _("The proxy %s does not allow connections to %s, port %u"), name, endpoint->host, endpoint->port);
+                 _("The proxy %s does not allow connections to %s"), name, endpoint->name);
   else
     g_set_error (error, S9WS_ERROR, S9WS_ERROR_CONNECT,
-                 _("Connecting to %s, port %u, by way of the proxy %s failed: %s"),
-                 endpoint->host, endpoint->port, name, cause->message);
+                 _("Connecting to %s by way of the proxy %s failed: %s"), endpoint->name, name, cause->message);
 }
 
 /* GIO has it in its own words only. */
@@ -222,13 +227,12 @@ explain (const S9wsEndpoint     *endpoint,
     *options->error_number = find_error_number (attempt->error);
   if (attempt->has_timed_out)
     g_set_error (error, S9WS_ERROR, S9WS_ERROR_TIMED_OUT,
-                 _("Connecting to %s, port %u, took longer than the connect-timeout of %u ms"),
-                 endpoint->host, endpoint->port, options->timeout);
+                 _("Connecting to %s took longer than the connect-timeout of %u ms"), endpoint->name, options->timeout);
   else if (attempt->proxy != NULL)
     explain_proxy (endpoint, attempt->proxy, attempt->error, error);
   else
-    g_set_error (error, S9WS_ERROR, S9WS_ERROR_CONNECT, _("Connecting to %s, port %u, failed: %s"),
-                 endpoint->host, endpoint->port, attempt->error->message);
+    g_set_error (error, S9WS_ERROR, S9WS_ERROR_CONNECT, _("Connecting to %s failed: %s"),
+                 endpoint->name, attempt->error->message);
 }
 
 /* The descriptor behind the connection, ours from now on. */
@@ -253,16 +257,12 @@ take_descriptor (GSocketConnection  *connection,
 
 static int
 set_ttl (int   fd,
+         int   family,
          guint ttl)
 {
-  struct sockaddr_storage address;
-  socklen_t size = sizeof address;
   int value = (int) ttl;
 
-  if (getsockname (fd, (struct sockaddr *) &address, &size) < 0)
-    return -1;
-
-  if (address.ss_family == AF_INET6)
+  if (family == AF_INET6)
     return setsockopt (fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &value, sizeof value);
 
   return setsockopt (fd, IPPROTO_IP, IP_TTL, &value, sizeof value);
@@ -273,12 +273,18 @@ set_up (int                     fd,
         const S9wsDialOptions  *options,
         GError                **error)
 {
+  struct sockaddr_storage address = { 0 };
+  socklen_t size = sizeof address;
   int nodelay = options->nodelay;
   const char *name = NULL;
 
+  getsockname (fd, (struct sockaddr *) &address, &size);
+  if (address.ss_family == AF_UNIX)
+    return TRUE;
+
   if (setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &nodelay, sizeof nodelay) < 0)
     name = "nodelay";
-  else if (options->ttl > 0 && set_ttl (fd, options->ttl) < 0)
+  else if (options->ttl > 0 && set_ttl (fd, address.ss_family, options->ttl) < 0)
     name = "ttl";
 
   if (name == NULL)

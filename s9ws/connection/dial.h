@@ -13,10 +13,11 @@ G_BEGIN_DECLS
 typedef struct
 {
   guint timeout; /* ms, 0: none */
-  gboolean nodelay;
+  gboolean nodelay;               /* as ttl and local_address, without effect on Unix sockets */
   guint ttl;                      /* 0: the system's */
   GProxyResolver *proxy_resolver; /* owned; NULL: the system's */
   int *error_number;              /* where errno of a failure goes; or NULL */
+  GSocketAddress *local_address;  /* owned; NULL: any */
 } S9wsDialOptions;
 
 /* Connects (proxies, SOCKS and Happy Eyeballs by GSocketClient, run on a main

@@ -42,15 +42,48 @@ compute_accept (const char *key)
   return g_base64_encode (digest, size);
 }
 
-static gboolean
-has_header (GPtrArray  *headers,
-            const char *name)
+static const char *
+find_header (GPtrArray  *headers,
+             const char *name)
 {
   for (guint i = 0; headers != NULL && i < headers->len; i += 2)
     if (g_ascii_strcasecmp (headers->pdata[i], name) == 0)
-      return TRUE;
+      return headers->pdata[i + 1];
 
-  return FALSE;
+  return NULL;
+}
+
+/* A header of the user's that is meant for one server. */
+static gboolean
+is_secret (const char *name)
+{
+  return g_ascii_strcasecmp (name, "Authorization") == 0 || g_ascii_strcasecmp (name, "Cookie") == 0 ||
+         g_ascii_strncasecmp (name, "Proxy-", strlen ("Proxy-")) == 0;
+}
+
+/* The user's headers, for who may have them. */
+static S9wsHeader *
+make_headers (GPtrArray          *headers,
+              const S9wsEndpoint *endpoint,
+              gsize              *n_headers)
+{
+  S9wsHeader *array = g_new0 (S9wsHeader, headers->len / 2 + 1);
+  gsize n = 0;
+
+  for (guint i = 0; i < headers->len; i += 2)
+    {
+      const char *name = headers->pdata[i];
+      const char *value = headers->pdata[i + 1];
+
+      if (endpoint->is_foreign && is_secret (name))
+        continue;
+      array[n].name = (S9wsSlice){ name, strlen (name) };
+      array[n].value = (S9wsSlice){ value, strlen (value) };
+      n++;
+    }
+
+  *n_headers = n;
+  return array;
 }
 
 void
@@ -63,28 +96,17 @@ s9ws_connection_write_request (S9wsConnection     *connection,
   S9wsRequest request = { 0 };
   gsize size;
 
+  connection->may_redirect = endpoint->n_redirects < config->max_redirects;
   connection->key = make_key ();
   request.target = endpoint->target;
   request.host = endpoint->host_header;
   request.key = connection->key;
   request.protocols = protocols != NULL && *protocols != '\0' ? protocols : NULL;
-  /* A header that the user sets counts for more than what the URI says. */
-  request.authorization = has_header (config->headers, "Authorization") ? NULL : endpoint->authorization;
-
   if (config->headers != NULL)
-    {
-      request.n_headers = config->headers->len / 2;
-      headers = g_new0 (S9wsHeader, request.n_headers);
-      for (gsize i = 0; i < request.n_headers; i++)
-        {
-          const char *name = config->headers->pdata[2 * i];
-          const char *value = config->headers->pdata[2 * i + 1];
-
-          headers[i].name = (S9wsSlice){ name, strlen (name) };
-          headers[i].value = (S9wsSlice){ value, strlen (value) };
-        }
-      request.headers = headers;
-    }
+    request.headers = headers = make_headers (config->headers, endpoint, &request.n_headers);
+  /* A header that the user sets counts for more than what the URI says. */
+  if (endpoint->is_foreign || find_header (config->headers, "Authorization") == NULL)
+    request.authorization = endpoint->authorization;
 
   size = s9ws_request_write (&request, NULL, 0);
   connection->request = g_byte_array_sized_new ((guint) size);
@@ -183,24 +205,59 @@ keep_answer (S9wsConnection     *connection,
     }
 }
 
-/* The reason phrase is the peer's: it goes into messages as valid text only. */
-static void
-keep_refusal (S9wsConnection     *connection,
-              const S9wsResponse *response)
+/* RFC 9110, section 15.4: the others say nothing of where to ask instead. */
+static gboolean
+is_redirect (guint status)
+{
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/* The reason phrase and the location are the peer's: they go into messages as valid text
+ * only, and not all of it. */
+static GError *
+describe_refusal (S9wsConnection     *connection,
+                  const S9wsResponse *response,
+                  const char         *location)
 {
   g_autofree char *reason = g_strndup (response->reason.data, response->reason.size);
   g_autofree char *valid = g_utf8_make_valid (reason, -1);
+  g_autofree char *redacted = location != NULL ? s9ws_redact_uri (location) : NULL;
+
+  if (!is_redirect (response->status))
+    return g_error_new (S9WS_ERROR, S9WS_ERROR_HANDSHAKE,
+                        _("The server refused the upgrade: HTTP status %u (%s), expected 101"),
+                        response->status, valid);
+  if (location == NULL)
+    return g_error_new (S9WS_ERROR, S9WS_ERROR_HANDSHAKE,
+                        _("The server redirects the upgrade, but does not say where to: HTTP status %u (%s) without a Location"),
+                        response->status, valid);
+  return g_error_new (S9WS_ERROR, S9WS_ERROR_HANDSHAKE,
+                      _("The server redirects the upgrade to “%.500s”: HTTP status %u (%s), and max-redirects is %u"),
+                      redacted, response->status, valid, connection->config->max_redirects);
+}
+
+/* FALSE if its body is not waited for. */
+static gboolean
+keep_refusal (S9wsConnection     *connection,
+              const S9wsResponse *response)
+{
+  const char *location = is_redirect (response->status) ? find_header (connection->answer.headers, "Location") : NULL;
   gint64 body_deadline = g_get_monotonic_time () + BODY_TIMEOUT;
+
+  g_clear_error (&connection->end_error);
+  connection->end_error = describe_refusal (connection, response, location);
+  if (connection->may_redirect && location != NULL)
+    {
+      connection->redirect = location;
+      return FALSE;
+    }
 
   connection->in_body = TRUE;
   connection->answer.body = g_byte_array_new ();
   s9ws_body_init (&connection->body, response);
-  g_clear_error (&connection->end_error);
-  connection->end_error = g_error_new (S9WS_ERROR, S9WS_ERROR_HANDSHAKE,
-                                       _("The server refused the upgrade: HTTP status %u (%s), expected 101"),
-                                       response->status, valid);
   if (connection->deadline == 0 || connection->deadline > body_deadline)
     connection->deadline = body_deadline;
+  return TRUE;
 }
 
 static S9wsIoResult
@@ -222,6 +279,14 @@ accept_upgrade (S9wsConnection     *connection,
 
   s9ws_connection_set_phase (connection, S9WS_PHASE_OPEN, 0);
   return S9WS_IO_DONE;
+}
+
+static S9wsIoResult
+fail_refused (S9wsConnection *connection,
+              GError        **error)
+{
+  g_propagate_error (error, g_steal_pointer (&connection->end_error));
+  return S9WS_IO_FAILED;
 }
 
 /* WANT_READ: more bytes are needed. */
@@ -255,10 +320,7 @@ read_head (S9wsConnection *connection,
         return accept_upgrade (connection, response, error);
 
       if (response->status >= 200)
-        {
-          keep_refusal (connection, response);
-          return S9WS_IO_WANT_READ;
-        }
+        return keep_refusal (connection, response) ? S9WS_IO_WANT_READ : fail_refused (connection, error);
       /* RFC 9110, section 15.2: other interim answers are to be passed over. */
     }
 }
@@ -280,14 +342,6 @@ read_body (S9wsConnection *connection)
     return S9WS_IO_DONE;
 
   return S9WS_IO_WANT_READ;
-}
-
-static S9wsIoResult
-fail_refused (S9wsConnection *connection,
-              GError        **error)
-{
-  g_propagate_error (error, g_steal_pointer (&connection->end_error));
-  return S9WS_IO_FAILED;
 }
 
 static S9wsIoResult
@@ -403,4 +457,10 @@ s9ws_connection_open (S9wsConnection *connection,
     }
 
   return result;
+}
+
+const char *
+s9ws_connection_get_redirect (S9wsConnection *connection)
+{
+  return connection->redirect;
 }

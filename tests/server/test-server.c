@@ -10,6 +10,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <glib-unix.h>
@@ -116,7 +117,8 @@ start_connection (TestServer *server,
   TestPeer *peer = test_peer_new (fd, server->n_connections);
   int one = 1;
 
-  setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  if (server->config.socket_path == NULL)
+    setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   if (server->config.timeout >= 0)
     {
       struct timeval timeout = { .tv_sec = server->config.timeout };
@@ -165,27 +167,65 @@ accept_connections (gpointer data)
     }
 }
 
-static void
-listen_on_loopback (TestServer *server)
+typedef union
 {
-  struct sockaddr_in address = {
-    .sin_family = AF_INET,
-    .sin_addr = { htonl (INADDR_LOOPBACK) },
-  };
-  socklen_t size = sizeof address;
+  struct sockaddr any;
+  struct sockaddr_in v4;
+  struct sockaddr_in6 v6;
+  struct sockaddr_un local;
+} Address;
 
-  server->fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+static socklen_t
+make_address (const TestServerConfig *config,
+              Address                *address)
+{
+  *address = (Address){ 0 };
+  if (config->socket_path != NULL)
+    {
+      address->local.sun_family = AF_UNIX;
+      g_strlcpy (address->local.sun_path, config->socket_path, sizeof address->local.sun_path);
+      return sizeof address->local;
+    }
+
+  if (config->is_ipv6)
+    {
+      address->v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT, .sin6_port = htons (config->port) };
+      return sizeof address->v6;
+    }
+
+  address->v4 = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr = { htonl (INADDR_LOOPBACK) }, .sin_port = htons (config->port) };
+  return sizeof address->v4;
+}
+
+static char *
+make_uri (TestServer *server)
+{
+  const TestServerConfig *config = &server->config;
+  const char *scheme = server->credentials != NULL ? "wss" : "ws";
+
+  if (config->socket_path != NULL)
+    return g_strdup_printf ("%s+unix:%s:/", scheme, config->socket_path);
+  if (config->is_ipv6)
+    return g_strdup_printf ("%s://[::1]:%u/", scheme, server->port);
+  return g_strdup_printf ("%s://%s:%u/", scheme, server->credentials != NULL ? "localhost" : "127.0.0.1", server->port);
+}
+
+static void
+start_listening (TestServer *server)
+{
+  Address address;
+  socklen_t size = make_address (&server->config, &address);
+
+  server->fd = socket (address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (server->fd < 0 ||
-      bind (server->fd, (struct sockaddr *) &address, size) != 0 ||
+      bind (server->fd, &address.any, size) != 0 ||
       listen (server->fd, SOMAXCONN) != 0 ||
-      getsockname (server->fd, (struct sockaddr *) &address, &size) != 0)
-    g_error ("Cannot listen on 127.0.0.1: %s", g_strerror (errno));
+      getsockname (server->fd, &address.any, &size) != 0)
+    g_error ("Cannot listen: %s", g_strerror (errno));
 
-  server->port = ntohs (address.sin_port);
-  if (server->credentials != NULL)
-    server->uri = g_strdup_printf ("wss://localhost:%u/", server->port);
-  else
-    server->uri = g_strdup_printf ("ws://127.0.0.1:%u/", server->port);
+  if (server->config.socket_path == NULL)
+    server->port = ntohs (server->config.is_ipv6 ? address.v6.sin6_port : address.v4.sin_port);
+  server->uri = make_uri (server);
 }
 
 TestServer *
@@ -205,7 +245,7 @@ test_server_new_with_config (const TestServerConfig *config)
   server->peers = g_ptr_array_new ();
   server->threads = g_ptr_array_new ();
 
-  listen_on_loopback (server);
+  start_listening (server);
   if (!g_unix_open_pipe (server->stop_fds, FD_CLOEXEC, NULL))
     g_error ("pipe: %s", g_strerror (errno));
   server->thread = g_thread_new ("test-server", accept_connections, server);
@@ -258,6 +298,8 @@ test_server_free (TestServer *server)
     g_thread_join (g_ptr_array_index (server->threads, i));
 
   close (server->fd);
+  if (server->config.socket_path != NULL)
+    unlink (server->config.socket_path);
   close (server->stop_fds[0]);
   close (server->stop_fds[1]);
   if (server->credentials != NULL)

@@ -64,12 +64,20 @@ typedef struct
    * behind the CONNECT of a proxy. */
   gboolean defer_tls;
 
+  /* Where to listen, other than on 127.0.0.1: on ::1, or on a Unix socket, whose
+   * path it unlinks in the end. */
+  gboolean is_ipv6;
+  const char *socket_path;
+
+  /* The port to listen on; 0: a free one. */
+  guint16 port;
+
   /* Seconds that a read or a write may take: 0 is TEST_TIMEOUT, negative is no
    * limit, which is for servers that people talk to. */
   int timeout;
 } TestServerConfig;
 
-/* Listens on a free port of 127.0.0.1.  A server that cannot be started ends
+/* Listens on a free port of 127.0.0.1 unless the config says otherwise.  A server that cannot be started ends
  * the program. */
 TestServer *test_server_new             (TestScript              script,
                                          gpointer                user_data);
@@ -84,7 +92,8 @@ void test_server_free (TestServer *server);
 
 guint16 test_server_get_port (TestServer *server);
 
-/* "ws://127.0.0.1:PORT/", or "wss://localhost:PORT/" with TLS. */
+/* "ws://127.0.0.1:PORT/", or "wss://localhost:PORT/" with TLS; with an address of its own
+ * "ws://[::1]:PORT/", or "ws+unix:PATH:/". */
 const char *test_server_get_uri (TestServer *server);
 
 /* How many connections have been accepted so far, and in how many of them the
