@@ -408,6 +408,8 @@ class TestOptions(TestCase):
             'max_queued_bytes': 1 << 43, 'ping_interval': 6, 'pong_timeout': 8,
             'protocols': ['one', 'two'], 'compression': False, 'max_redirects': 9,
             'proxy_resolver': Gio.ProxyResolver.get_default(), 'tls_context': tls_context,
+            'local_address': Gio.InetSocketAddress.new_from_string('127.0.0.1', 0),
+            'host_header': 'example.org:81',
         }
         self.check_properties(S9ws.Options(**values), values)
 

@@ -5,8 +5,13 @@ run-network.py starts the proxies, run-binding.py the servers.
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
+import contextlib
+import http.server
 import os
+import socketserver
 import sys
+import tempfile
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'bindings'))
 from recorder import PLAIN_URI, TLS_URI, Recorder, TestCase, main, make_options  # noqa: E402
@@ -22,7 +27,41 @@ def get_proxy(scheme, name, password=None):
     return f'{scheme}://{credentials}{os.environ["S9WS_TEST_" + name]}'
 
 
-class ProxyTest(TestCase):
+class RedirectHandler(http.server.BaseHTTPRequestHandler):
+    """Sends whoever asks to the server's target."""
+
+    def do_GET(self):
+        self.server.cookies.append(self.headers.get('Cookie'))
+        self.send_response(307)
+        self.send_header('Location', self.server.target)
+        self.send_header('Content-Length', '0')
+        self.end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+
+class UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+
+    def get_request(self):
+        return super().get_request()[0], ('unix', 0)
+
+
+@contextlib.contextmanager
+def serve_redirects(server_class, address, target):
+    with server_class(address, RedirectHandler) as server:
+        server.target, server.cookies = target, []
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class NetworkTest(TestCase):
     def talk(self, kind, uri, **options):
         client = kind.new(uri, make_options(**options))
         recorder = Recorder(client,
@@ -31,6 +70,7 @@ class ProxyTest(TestCase):
         client.run(None)
         self.assertIsNone(recorder.failure)
         self.assertEqual(recorder.names, ['activated', 'text-message', 'connection-closed', 'quit'])
+        return client
 
     def test_simple_resolver(self):
         for proxy in (get_proxy('http', 'TINYPROXY_BASIC'), get_proxy('socks5', 'MICROSOCKS_BASIC')):
@@ -47,6 +87,53 @@ class ProxyTest(TestCase):
             error = self.assert_fails(S9ws.Error.CONNECT, client.open, None)
             self.assertIn(os.environ['S9WS_TEST_SQUID_BASIC'], error.message)
             self.assertNotIn('guessed', error.message)
+
+    def test_redirect(self):
+        with serve_redirects(http.server.ThreadingHTTPServer, ('127.0.0.1', 0), TLS_URI) as server:
+            uri = f'ws://127.0.0.1:{server.server_port}/'
+            for kind in KINDS:
+                with self.subTest(kind=kind):
+                    client = self.talk(kind, uri, max_redirects=1)
+                    self.assertEqual(client.props.uri, uri)
+                    self.assertEqual(client.get_response_status(), 101)
+
+                    client = kind.new(uri, make_options())
+                    error = self.assert_fails(S9ws.Error.HANDSHAKE, client.open, None)
+                    self.assertIn(TLS_URI, error.message)
+                    self.assertEqual(client.get_response_status(), 307)
+                    self.assertEqual(client.get_response_header('location'), TLS_URI)
+
+    def test_unix_socket(self):
+        """There is no WebSocket server on one here: what it says leads to one that is."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, 'socket')
+            with serve_redirects(UnixServer, path, PLAIN_URI):
+                for kind in KINDS:
+                    with self.subTest(kind=kind):
+                        self.talk(kind, f'ws+unix:{path}:/chat', max_redirects=1)
+
+    def test_local_address(self):
+        address = Gio.InetSocketAddress.new_from_string('127.0.0.3', 0)
+        for kind in KINDS:
+            with self.subTest(kind=kind):
+                client = kind.new(PLAIN_URI, make_options(local_address=address))
+                client.open(None)
+                local = client.get_socket().get_local_address()
+                self.assertEqual(local.get_address().to_string(), '127.0.0.3')
+                client.force_quit()
+
+    def test_host_header(self):
+        for kind in KINDS:
+            with self.subTest(kind=kind):
+                client = kind.new(PLAIN_URI, make_options(host_header='chat.example:8080'))
+                recorder = Recorder(client,
+                                    activated=lambda client: client.send_text('!header Host'),
+                                    text_message=lambda client, text: client.close(1000, None))
+                client.run(None)
+                self.assertEqual(recorder.values('text-message'), ['chat.example:8080'])
+
+                client = kind.new(PLAIN_URI, make_options(host_header='chat.example\r\nX: y'))
+                self.assert_fails(S9ws.Error.INVALID_CONFIGURATION, client.open, None)
 
 
 if __name__ == '__main__':
