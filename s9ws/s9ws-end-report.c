@@ -68,7 +68,9 @@ take_ending (S9wsEndReport    *report,
   report->sent_reason = g_strdup (ending->sent_reason);
   report->received_code = ending->received_code;
   report->received_reason = g_strdup (ending->received_reason);
-  report->error_number = ending->error_number;
+  /* After a redirect that led to nobody there is one of connecting. */
+  if (report->error_number == 0)
+    report->error_number = ending->error_number;
   report->tls_alert = ending->tls_alert;
   report->received_age = ending->received_age;
   report->sent_age = ending->sent_age;

@@ -156,7 +156,7 @@ def test_tls(client):
 
 
 def test_opening(client):
-    expect_end(2, '-c', client, 'http://127.0.0.1/', error='expected ws or wss')
+    expect_end(2, '-c', client, 'http://127.0.0.1/', error='expected ws, wss')
     expect_end(5, '-c', client, URI + 'refused', error='403')
     # Bound, so that nobody else listens there, but not listening.
     with socket.socket() as unheard:

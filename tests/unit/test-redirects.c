@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <errno.h>
 #include <string.h>
 
 #include "recorder.h"
@@ -321,6 +322,7 @@ test_refusal (gconstpointer data)
   g_autoptr (GError) error = NULL;
   g_autoptr (GBytes) body = NULL;
   gboolean is_unreachable = g_str_equal (refusal->name, "nobody-there");
+  S9wsEndReport *report;
 
   for (guint i = 0; i < (refusal->is_repeated ? G_N_ELEMENTS (host.answers) : 1); i++)
     host.answers[i] = refusal->answer;
@@ -339,6 +341,9 @@ test_refusal (gconstpointer data)
   body = s9ws_client_get_response_body (client);
   g_assert_true ((body != NULL && g_bytes_get_size (body) == 2) == refusal->has_body);
   g_assert_cmpuint (test_server_get_n_connections (host.server), ==, refusal->n_connections);
+  report = s9ws_client_get_end_report (client);
+  g_assert_cmpuint (s9ws_end_report_get_response_status (report), ==, s9ws_client_get_response_status (client));
+  g_assert_cmpint (s9ws_end_report_get_error_number (report), ==, (is_unreachable ? ECONNREFUSED : 0));
   host_stop (&host);
 }
 
