@@ -27,7 +27,7 @@ enum
 };
 
 #define TURNS_PER_LOOK 256 /* then another thread may have connected something */
-#define LOOK_DELAY 32      /* turns after an emission, where many looks have been in vain */
+#define LOOK_DELAY 64      /* turns after an emission, where many looks have been in vain */
 #define PATIENCE 64        /* looks */
 
 static guint signals[N_SIGNALS];

@@ -262,6 +262,9 @@ drain (S9wsClient  *client,
       s9ws_client_deliver_message (client, connection, &message);
       if (G_UNLIKELY (s9ws_client_is_quitting (client)))
         return S9WS_TURN_ENDED;
+      /* As after nearly every read that brought one message. */
+      if (!s9ws_connection_has_received (connection))
+        break;
     }
 
   note_closing (client);

@@ -12,6 +12,8 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
+
+#include "../framer/short-ascii.h"
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -363,7 +365,18 @@ can_send_short (S9wsConnection *connection,
   return size <= S9WS_SHORT_PAYLOAD_MAX && opcode < S9WS_OPCODE_CLOSE && connection->phase == S9WS_PHASE_OPEN &&
          s9ws_output_get_size (&connection->output) == 0 && connection->write_error == NULL &&
          !connection->logs_frames && (limit == 0 || size <= limit) &&
-         (opcode != S9WS_OPCODE_TEXT || s9ws_utf8_is_valid (data, size));
+         (opcode != S9WS_OPCODE_TEXT || s9ws_utf8_is_short_ascii (data, size) || s9ws_utf8_is_valid (data, size));
+}
+
+/* Keeps what the transport has not taken of a short frame, after it answered @n. */
+G_NO_INLINE static void
+keep_short (S9wsConnection *connection,
+            gsize           frame_size,
+            gssize          n)
+{
+  connection->output.end += frame_size;
+  if (on_written (connection, n))
+    s9ws_connection_flush (connection);
 }
 
 gboolean
@@ -373,27 +386,21 @@ s9ws_connection_send (S9wsConnection  *connection,
                       gsize            size,
                       GError         **error)
 {
-  S9wsOutput *output = &connection->output;
+  gsize frame_size = S9WS_SHORT_HEADER_SIZE + size;
+  const guint8 *frame;
   gssize n;
 
   if (G_UNLIKELY (!can_send_short (connection, opcode, data, size)))
     return send_of_any_kind (connection, opcode, data, size, error);
 
-  s9ws_output_append_short (output, opcode, data, size);
-  n = s9ws_transport_write (connection->transport, output->data + output->begin, s9ws_output_get_size (output),
-                            &connection->write_error);
-  if (G_LIKELY (n == (gssize) s9ws_output_get_size (output)))
+  frame = s9ws_output_encode_short (&connection->output, opcode, data, size);
+  n = s9ws_transport_write (connection->transport, frame, frame_size, &connection->write_error);
+  if (G_UNLIKELY (n != (gssize) frame_size))
     {
-      output->begin = 0;
-      output->end = 0;
+      keep_short (connection, frame_size, n);
+      if (connection->write_error != NULL)
+        return check_phase (connection, error);
     }
-  else if (on_written (connection, n))
-    {
-      s9ws_connection_flush (connection);
-    }
-
-  if (G_UNLIKELY (connection->write_error != NULL))
-    return check_phase (connection, error);
 
   connection->counters.messages_sent++;
   connection->counters.bytes_sent += size;
@@ -696,11 +703,21 @@ static inline S9wsReceiveResult
 lend_short (S9wsConnection *connection,
             S9wsMessage    *message)
 {
+  gsize size = message->size;
+
   s9ws_window_take_short (&connection->input.window, message);
   connection->counters.messages_received++;
-  connection->counters.bytes_received += message->size;
+  connection->counters.bytes_received += size;
   connection->input.is_lent = TRUE;
   return S9WS_RECEIVE_MESSAGE;
+}
+
+static inline S9wsReceiveResult
+lend_short_text (S9wsConnection *connection,
+                 S9wsMessage    *message)
+{
+  s9ws_input_terminate (&connection->input, message);
+  return lend_short (connection, message);
 }
 
 G_NO_INLINE static S9wsReceiveResult
@@ -711,8 +728,7 @@ next_short_text (S9wsConnection  *connection,
   if (G_UNLIKELY (!s9ws_utf8_is_valid (message->data, message->size)))
     return next_of_any_kind (connection, message, error);
 
-  s9ws_input_terminate (&connection->input, message);
-  return lend_short (connection, message);
+  return lend_short_text (connection, message);
 }
 
 S9wsReceiveResult
@@ -728,8 +744,13 @@ s9ws_connection_next (S9wsConnection  *connection,
 
   s9ws_input_restore (input);
   if (s9ws_message_decoder_peek_short (&connection->decoder, &input->window, message))
-    return message->opcode == S9WS_OPCODE_BINARY ? lend_short (connection, message)
-                                                 : next_short_text (connection, message, error);
+    {
+      if (message->opcode == S9WS_OPCODE_BINARY)
+        return lend_short (connection, message);
+      if (s9ws_utf8_is_short_ascii (message->data, message->size))
+        return lend_short_text (connection, message);
+      return next_short_text (connection, message, error);
+    }
 
   /* As after nearly every read that brought one message. */
   if (connection->phase == S9WS_PHASE_OPEN && input->window.begin == input->window.end)
@@ -826,6 +847,12 @@ explain_loss (S9wsConnection *connection,
   return g_error_new (S9WS_ERROR, S9WS_ERROR_TIMED_OUT,
                       _("What was sent was not acknowledged by the server within the pong-timeout of %u ms"),
                       connection->config->pong_timeout);
+}
+
+gboolean
+s9ws_connection_has_received (S9wsConnection *connection)
+{
+  return connection->input.window.begin < connection->input.window.end;
 }
 
 /* The peer has closed the stream without a close frame. */

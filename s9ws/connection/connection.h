@@ -129,6 +129,9 @@ S9wsReceiveResult s9ws_connection_next (S9wsConnection  *connection,
                                         S9wsMessage     *message,
                                         GError         **error);
 
+/* FALSE: the next message has to be read first, so that asking for it is idle. */
+gboolean s9ws_connection_has_received (S9wsConnection *connection);
+
 /* Both: next, and read where there is nothing. */
 S9wsReceiveResult s9ws_connection_receive (S9wsConnection  *connection,
                                            S9wsMessage     *message,

@@ -13,6 +13,7 @@
 G_BEGIN_DECLS
 
 #define S9WS_SHORT_PAYLOAD_MAX 125 /* bytes: what a header of two bytes announces */
+#define S9WS_SHORT_HEADER_SIZE (2 + S9WS_MASK_SIZE)
 #define S9WS_MASK_POOL_SIZE 64 /* masks; more at once would be felt as latency */
 
 /* Zero-initialised by the owner.  The bytes in [begin, end) are to be sent. */
@@ -92,21 +93,22 @@ s9ws_output_take_mask (S9wsOutput *output)
   return output->masks[--output->n_masks];
 }
 
-/* Encodes a whole frame of at most S9WS_SHORT_PAYLOAD_MAX bytes. */
-static inline void
-s9ws_output_append_short (S9wsOutput   *output,
+/* Encodes a whole frame of at most S9WS_SHORT_PAYLOAD_MAX bytes, without taking it into
+ * [begin, end) yet. */
+static inline const guint8 *
+s9ws_output_encode_short (S9wsOutput   *output,
                           S9wsOpcode    opcode,
                           const guint8 *data,
                           gsize         size)
 {
-  guint8 *target = s9ws_output_reserve (output, 2 + S9WS_MASK_SIZE + size);
+  guint8 *target = s9ws_output_reserve (output, S9WS_SHORT_HEADER_SIZE + size);
   const guint8 *mask = s9ws_output_take_mask (output);
 
   target[0] = 0x80 | (guint8) opcode;
   target[1] = 0x80 | (guint8) size;
   memcpy (target + 2, mask, S9WS_MASK_SIZE);
-  s9ws_mask_copy (target + 2 + S9WS_MASK_SIZE, data, size, mask, 0);
-  output->end += 2 + S9WS_MASK_SIZE + size;
+  s9ws_mask_copy (target + S9WS_SHORT_HEADER_SIZE, data, size, mask, 0);
+  return target;
 }
 
 G_END_DECLS

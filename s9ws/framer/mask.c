@@ -10,6 +10,9 @@
 #if defined(__x86_64__) && defined(__GNUC__)
 #define HAVE_X86 1
 #include <immintrin.h>
+#elif defined(__aarch64__) && defined(__ARM_NEON)
+#define HAVE_NEON 1
+#include <arm_neon.h>
 #endif
 
 static void
@@ -130,6 +133,29 @@ copy_avx2 (uint8_t       *target,
 }
 #endif
 
+#ifdef HAVE_NEON
+/* 16 bytes at a time, four of them a round; the period of the mask divides both. */
+static void
+copy_neon (uint8_t       *target,
+           const uint8_t *source,
+           size_t         size,
+           const uint8_t  mask[4],
+           size_t         offset)
+{
+  uint32_t word = turn_mask (mask, offset);
+  uint8x16_t wide = vreinterpretq_u8_u32 (vdupq_n_u32 (word));
+
+  for (; size >= 64; size -= 64, source += 64, target += 64)
+    for (size_t i = 0; i < 64; i += 16)
+      vst1q_u8 (target + i, veorq_u8 (vld1q_u8 (source + i), wide));
+
+  for (; size >= 16; size -= 16, source += 16, target += 16)
+    vst1q_u8 (target, veorq_u8 (vld1q_u8 (source), wide));
+
+  copy_tail (target, source, size, word);
+}
+#endif
+
 typedef void (*Copy) (uint8_t *target, const uint8_t *source, size_t size, const uint8_t mask[4], size_t offset);
 
 static Copy large_copy = copy_words;
@@ -157,8 +183,10 @@ s9ws_mask_copy (uint8_t       *target,
       return;
     }
 
-#ifdef HAVE_X86
+#if defined(HAVE_X86)
   copy_sse2 (target, source, size, mask, offset);
+#elif defined(HAVE_NEON)
+  copy_neon (target, source, size, mask, offset);
 #else
   copy_words (target, source, size, mask, offset);
 #endif
@@ -174,6 +202,9 @@ s9ws_mask_get_kernels (S9wsMaskKernel *kernels,
 #ifdef HAVE_X86
     { "sse2", copy_sse2 },
     { "avx2", copy_avx2 },
+#endif
+#ifdef HAVE_NEON
+    { "neon", copy_neon },
 #endif
   };
   size_t n = sizeof all / sizeof *all;

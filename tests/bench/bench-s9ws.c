@@ -17,8 +17,7 @@
 #include "bench.h"
 
 static BenchTask task;
-static guint64 n_received;
-static gint64 n_bytes;
+static guint64 n_received, n_expected;
 
 static void
 say (S9wsClient *client)
@@ -53,42 +52,33 @@ end (S9wsClient *client)
   s9ws_client_force_quit (client);
 }
 
+G_NO_INLINE static void
+take_sample (const void *data)
+{
+  guint64 time;
+
+  memcpy (&time, data, sizeof time);
+  bench_sample (bench_now () - time);
+}
+
+/* As little as it can be: it is counted, too. */
 static inline void
 on_message (S9wsClient *client,
-            const void *data,
-            gsize       size)
+            const void *data)
 {
-  n_bytes += (gint64) size;
   n_received++;
-  switch (task.work)
+  if (task.work == BENCH_ROUND_TRIP)
     {
-    case BENCH_ROUND_TRIP:
       bench_lap ();
       if (n_received < task.count)
-        {
-          say (client);
-          return;
-        }
-      break;
-    case BENCH_PACED:
-      {
-        guint64 time;
-
-        memcpy (&time, data, sizeof time);
-        bench_sample (bench_now () - time);
-      }
-      break;
-    case BENCH_OUTBOUND:
-      end (client);
-      return;
-    case BENCH_INBOUND:
-    case BENCH_OPEN:
-    case BENCH_IDLE:
-    default:
-      break;
+        say (client);
+    }
+  else if (task.work == BENCH_PACED)
+    {
+      take_sample (data);
     }
 
-  if (n_received == task.count)
+  if (n_received == n_expected)
     end (client);
 }
 
@@ -116,7 +106,7 @@ counter_text_message (S9wsHandler *handler,
                       const char  *text,
                       gsize        length)
 {
-  on_message (client, text, length);
+  on_message (client, text);
 }
 
 static void
@@ -125,7 +115,7 @@ counter_binary_message (S9wsHandler  *handler,
                         const guint8 *data,
                         gsize         length)
 {
-  on_message (client, data, length);
+  on_message (client, data);
 }
 
 static void
@@ -155,7 +145,7 @@ on_text_message (S9wsClient *client,
                  const char *text,
                  gpointer    user_data)
 {
-  on_message (client, text, task.size);
+  on_message (client, text);
 }
 
 static void
@@ -163,10 +153,7 @@ on_binary_message (S9wsClient *client,
                    GBytes     *bytes,
                    gpointer    user_data)
 {
-  gsize size;
-  gconstpointer data = g_bytes_get_data (bytes, &size);
-
-  on_message (client, data, size);
+  on_message (client, g_bytes_get_data (bytes, NULL));
 }
 
 static void
@@ -216,7 +203,7 @@ on_event (S9wsClient *client,
     case S9WS_EVENT_KIND_TEXT_MESSAGE:
     case S9WS_EVENT_KIND_BINARY_MESSAGE:
       data = s9ws_event_get_data (event, &size);
-      on_message (client, data, size);
+      on_message (client, data);
       break;
     case S9WS_EVENT_KIND_ERROR:
       g_error ("%s", s9ws_event_get_error (event)->message);
@@ -413,6 +400,7 @@ main (int    argc,
   g_autoptr (S9wsOptions) options = NULL;
 
   bench_parse (argc, argv, &task);
+  n_expected = task.work == BENCH_OUTBOUND ? 1 : task.count;
   options = create_options ();
   if (task.work == BENCH_IDLE)
     {

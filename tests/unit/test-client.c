@@ -788,12 +788,12 @@ test_late_poll (gconstpointer data)
   {
     guint connect_at;
     guint delay_max; /* where nothing but messages makes turns */
-  } latecomers[] = { { 1, 0 }, { 10, 0 }, { 500, 50 } };
+  } latecomers[] = { { 1, 0 }, { 10, 0 }, { 500, 80 } };
   const Case *test = data;
 
   for (gsize i = 0; i < G_N_ELEMENTS (latecomers); i++)
     {
-      guint delay_max = test->kind == KIND_BLOCKING ? latecomers[i].delay_max : 50;
+      guint delay_max = test->kind == KIND_BLOCKING ? latecomers[i].delay_max : 80;
       g_autoptr (TestServer) server = create_server (test, test_script_echo, NULL);
       g_autoptr (S9wsClient) client = create_client (test->kind, test_server_get_uri (server), NULL);
       Latecomer latecomer = { .connect_at = latecomers[i].connect_at };
