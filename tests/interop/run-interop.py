@@ -3,7 +3,8 @@
 
 Starts the server, runs the test with the server's URI behind its arguments and with
 the certificate authority in S9WS_TEST_CA, and stops the server. The test's output and
-exit code are passed on.
+exit code are passed on. With a front, which speaks TLS to the client and none to the
+server, the URI is the front's.
 
 All servers send text and binary messages back, but for these texts, with which a
 client makes them do something:
@@ -24,6 +25,10 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, '..', 'network'))
+import daemons  # noqa: E402
+
+FRONTS = {'nginx': daemons.nginx, 'haproxy': daemons.haproxy}
 START_TIMEOUT = 60  # seconds; sanitizers and a busy machine are slow
 STOP_TIMEOUT = 10
 TEST_TIMEOUT = 1800
@@ -40,7 +45,7 @@ def command_of(name, build_dir):
 
 def start_server(arguments):
     command = command_of(arguments.server, arguments.build_dir) + ['--port', '0']
-    if arguments.scheme == 'wss':
+    if arguments.scheme == 'wss' and not arguments.front:
         command += ['--certificate', os.path.join(arguments.certificates, 'good.pem'),
                     '--key', os.path.join(arguments.certificates, 'good-key.pem')]
 
@@ -76,6 +81,15 @@ def stop(process):
         process.wait()
 
 
+def run_test_behind(arguments, port):
+    front = daemons.Daemon(FRONTS[arguments.front], certificates=arguments.certificates,
+                           server_port=port)
+    try:
+        return run_test(arguments, front.port)
+    finally:
+        front.stop()
+
+
 def run_test(arguments, port):
     host = 'localhost' if arguments.scheme == 'wss' else '127.0.0.1'
     environment = dict(os.environ, S9WS_TEST_CA=os.path.join(arguments.certificates, 'ca.pem'))
@@ -94,6 +108,7 @@ def main():
     parser.add_argument('--build-dir', default='.', help='where the servers in C are')
     parser.add_argument('--certificates', default='.',
                         help='where ca.pem, good.pem and good-key.pem are')
+    parser.add_argument('--front', choices=FRONTS, help='what is between client and server')
     parser.add_argument('server', choices=['websockets', 'ws', 'soup', 'lws'])
     parser.add_argument('scheme', choices=['ws', 'wss'])
     parser.add_argument('test', nargs=argparse.REMAINDER)
@@ -104,7 +119,8 @@ def main():
 
     server = start_server(arguments)
     try:
-        status = run_test(arguments, read_port(server))
+        run = run_test_behind if arguments.front else run_test
+        status = run(arguments, read_port(server))
     finally:
         stop(server)
 

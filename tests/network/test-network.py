@@ -13,6 +13,8 @@ import sys
 import tempfile
 import threading
 
+import daemons
+
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'bindings'))
 from recorder import PLAIN_URI, TLS_URI, Recorder, TestCase, main, make_options  # noqa: E402
 from gi.repository import Gio, S9ws  # noqa: E402
@@ -102,6 +104,23 @@ class NetworkTest(TestCase):
                     self.assertIn(TLS_URI, error.message)
                     self.assertEqual(client.get_response_status(), 307)
                     self.assertEqual(client.get_response_header('location'), TLS_URI)
+
+    def test_redirect_by_nginx(self):
+        certificates = os.path.dirname(os.environ['S9WS_TEST_CA'])
+        for status in (301, 302, 303, 307, 308):
+            nginx = daemons.Daemon(daemons.nginx, certificates=certificates, tls='',
+                                   status=status, location=PLAIN_URI)
+            try:
+                for kind in KINDS:
+                    with self.subTest(status=status, kind=kind):
+                        uri = f'ws://127.0.0.1:{nginx.port}/redirected'
+                        self.talk(kind, uri, max_redirects=1)
+                        client = kind.new(uri, make_options())
+                        error = self.assert_fails(S9ws.Error.HANDSHAKE, client.open, None)
+                        self.assertIn(PLAIN_URI, error.message)
+                        self.assertIn(str(status), error.message)
+            finally:
+                nginx.stop()
 
     def test_unix_socket(self):
         """There is no WebSocket server on one here: what it says leads to one that is."""
