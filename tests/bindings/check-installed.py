@@ -175,6 +175,7 @@ class Staging:
 
     def test_python(self):
         overrides, = self.stage.rglob('gi/overrides/S9ws.py')
+        assert (overrides.parents[2] / 'gi-stubs/repository/S9ws.pyi').exists()
         say_expected('/usr/bin/python3', '-c', SCRIPT, env=clean_environment(
             GI_TYPELIB_PATH=self.libraries / 'girepository-1.0', LD_LIBRARY_PATH=self.libraries,
             PYTHONPATH=overrides.parents[2], PYTHONDONTWRITEBYTECODE=1))

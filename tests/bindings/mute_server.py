@@ -24,7 +24,8 @@ def answer_upgrade(connection, more=b''):
     key = request.partition(b'Sec-WebSocket-Key: ')[2].split(b'\r\n')[0]
     accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
     connection.sendall(b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n'
-                       b'Connection: Upgrade\r\nSec-WebSocket-Accept: ' + accept + b'\r\n\r\n' + more)
+                       b'Connection: Upgrade\r\n'
+                       b'Sec-WebSocket-Accept: ' + accept + b'\r\n\r\n' + more)
     return True
 
 

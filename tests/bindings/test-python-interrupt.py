@@ -49,6 +49,13 @@ if client.props.state == S9ws.State.OPEN:
 say('ended ' + client.props.state.value_nick)
 '''
 
+# Where the server does not answer it.
+NO_CLOSE = '''
+say('left ' + client.props.state.value_nick)
+client.force_quit()
+sys.exit()
+'''
+
 WAITS = {
     # Says that it waits from inside, so that it does.
     'run': '''
@@ -258,9 +265,7 @@ class TestInterrupt(TestCase):
             for kind in STRATEGIES:
                 for name, program in BUSY.items():
                     with self.subTest(kind=kind, name=name):
-                        # The server does not answer a close.
-                        lines = self.interrupt(program + 'say("left " + client.props.state.value_nick)\n'
-                                               'client.force_quit()\nsys.exit()\n', kind, uri)
+                        lines = self.interrupt(program + NO_CLOSE, kind, uri)
                         self.assertEqual(lines, ['interrupted', 'left open'])
 
     def test_opening(self):
