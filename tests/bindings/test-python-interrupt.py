@@ -201,6 +201,19 @@ except KeyboardInterrupt:
     say('and the loop')
 '''
 
+IN_ASYNCIO = '''
+import asyncio
+async def talk():
+    async with client:
+        await client.asend('x')
+        async for message in client:
+            say('waits')
+try:
+    asyncio.run(talk())
+except KeyboardInterrupt:
+    say('interrupted')
+'''
+
 STRATEGIES = {'BlockingClient': (0,), 'NonBlockingClient': (1, 2, 3, 4), 'AsyncClient': (3,)}
 
 
@@ -306,6 +319,11 @@ except KeyboardInterrupt:
             with self.subTest(kind=kind):
                 self.assertEqual(self.interrupt(OWN_HANDLER, kind, PLAIN_URI), [
                     'interrupted', 'closed 1000', 'ran True', 'left closed', 'ended closed'])
+
+    def test_in_asyncio(self):
+        """Whose own way of it leaves `async with`, which closes."""
+        self.assertEqual(self.interrupt(IN_ASYNCIO, 'AsyncClient', PLAIN_URI), [
+            'interrupted', 'left closed', 'ended closed'])
 
     def test_in_main_loop(self):
         for kind in STRATEGIES:

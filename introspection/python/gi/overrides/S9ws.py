@@ -94,17 +94,20 @@ def _flatten(data: typing.Any) -> typing.Any:
         return data
 
 
+def _get_text(event: Event) -> str | None:
+    text = event.get_text()
+    # What stands for U+0000, which a string of C cannot hold, or was sent as it is.
+    if text is not None and '\ufffd' in text:
+        return event.get_data().decode()
+    return text
+
+
 class Event(S9ws.Event):
     """One event. `str(event)` is its text, `bytes(event)` its payload, both exact."""
 
     def __str__(self) -> str:
-        text = self.get_text()
-        if text is None:
-            return repr(self)
-        # What stands for U+0000, which a string of C cannot hold, or was sent as it is.
-        if '\ufffd' in text:
-            return self.get_data().decode()
-        return text
+        text = _get_text(self)
+        return repr(self) if text is None else text
 
     def __bytes__(self) -> bytes:
         return self.get_data()
@@ -230,8 +233,9 @@ class Client(S9ws.Client):
         """
         failure = None
         for event in self.events():
-            if event.get_text() is not None:
-                yield str(event)
+            text = _get_text(event)
+            if text is not None:
+                yield text
                 continue
             kind = event.get_kind()
             if kind == S9ws.EventKind.BINARY_MESSAGE:
@@ -455,8 +459,9 @@ class AsyncClient(S9ws.AsyncClient):
         """
         failure = None
         async for event in self.aevents():
-            if event.get_text() is not None:
-                yield str(event)
+            text = _get_text(event)
+            if text is not None:
+                yield text
                 continue
             kind = event.get_kind()
             if kind == S9ws.EventKind.BINARY_MESSAGE:
