@@ -41,6 +41,9 @@ check_first_byte (uint8_t byte,
 {
   uint8_t opcode = byte & 0x0f;
 
+  if (opcode != S9WS_OPCODE_TEXT && opcode != S9WS_OPCODE_BINARY)
+    allowed_reserved_bits = 0;
+
   if (((byte >> 4) & 0x7 & ~allowed_reserved_bits) != 0)
     return S9WS_VIOLATION_RESERVED_BITS;
 
@@ -256,6 +259,7 @@ s9ws_violation_get_name (S9wsViolation violation)
     [S9WS_VIOLATION_TEXT] = "text",
     [S9WS_VIOLATION_FRAME_TOO_BIG] = "frame too big",
     [S9WS_VIOLATION_MESSAGE_TOO_BIG] = "message too big",
+    [S9WS_VIOLATION_DEFLATE] = "compressed data",
   };
 
   return violation < S9WS_N_VIOLATIONS ? names[violation] : "";

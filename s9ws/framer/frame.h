@@ -46,6 +46,7 @@ typedef enum
   S9WS_VIOLATION_TEXT,          /* not UTF-8 */
   S9WS_VIOLATION_FRAME_TOO_BIG, /* over the limit for one frame */
   S9WS_VIOLATION_MESSAGE_TOO_BIG,
+  S9WS_VIOLATION_DEFLATE, /* a compressed message is malformed */
   S9WS_N_VIOLATIONS,
 } S9wsViolation;
 
@@ -61,6 +62,8 @@ typedef enum
 #define S9WS_CLOSE_REASON_MAX 123
 #define S9WS_MASK_SIZE 4
 
+#define S9WS_RSV1 4 /* as in reserved_bits */
+
 typedef struct
 {
   uint64_t payload_size;
@@ -75,7 +78,8 @@ typedef struct
 /* Reads the header that starts at @data.  It is read whole or not at all:
  * INCOMPLETE leaves @header undefined, though a violation that the bytes so far
  * already prove is reported at once.  @violation is set with VIOLATION only.
- * Bits of @allowed_reserved_bits may be set by the peer. */
+ * Bits of @allowed_reserved_bits may be set by the peer in the first frame of a message,
+ * which is where extensions of messages have theirs (RFC 7692, section 6). */
 S9wsFrameResult s9ws_frame_read_header (const uint8_t   *data,
                                         size_t           size,
                                         S9wsRole         role,

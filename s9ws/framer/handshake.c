@@ -330,13 +330,20 @@ s9ws_response_read (S9wsResponse *response,
   return result;
 }
 
+bool
+s9ws_header_is (const S9wsHeader *header,
+                const char       *name)
+{
+  return is_equal (header->name.data, header->name.size, name);
+}
+
 static const S9wsHeader *
 find_header (const S9wsResponse *response,
              const char         *name,
              size_t              from)
 {
   for (size_t i = from; i < response->n_headers; i++)
-    if (is_equal (response->headers[i].name.data, response->headers[i].name.size, name))
+    if (s9ws_header_is (&response->headers[i], name))
       return &response->headers[i];
 
   return NULL;
@@ -349,7 +356,7 @@ count_headers (const S9wsResponse *response,
   size_t n = 0;
 
   for (size_t i = 0; i < response->n_headers; i++)
-    if (is_equal (response->headers[i].name.data, response->headers[i].name.size, name))
+    if (s9ws_header_is (&response->headers[i], name))
       n++;
 
   return n;
@@ -393,7 +400,7 @@ any_has_token (const S9wsResponse *response,
                const char         *token)
 {
   for (size_t i = 0; i < response->n_headers; i++)
-    if (is_equal (response->headers[i].name.data, response->headers[i].name.size, name) &&
+    if (s9ws_header_is (&response->headers[i], name) &&
         has_token (response->headers[i].value, token))
       return true;
 
@@ -488,6 +495,13 @@ s9ws_handshake_fault_get_name (S9wsHandshakeFault fault)
     [S9WS_HANDSHAKE_FAULT_ACCEPT_WRONG] = "accept wrong",
     [S9WS_HANDSHAKE_FAULT_EXTENSION] = "extension",
     [S9WS_HANDSHAKE_FAULT_PROTOCOL] = "protocol",
+    [S9WS_HANDSHAKE_FAULT_EXTENSION_SYNTAX] = "extension syntax",
+    [S9WS_HANDSHAKE_FAULT_EXTENSION_REPEATED] = "extension repeated",
+    [S9WS_HANDSHAKE_FAULT_PARAMETER_UNKNOWN] = "parameter unknown",
+    [S9WS_HANDSHAKE_FAULT_PARAMETER_REPEATED] = "parameter repeated",
+    [S9WS_HANDSHAKE_FAULT_PARAMETER_VALUE] = "parameter value",
+    [S9WS_HANDSHAKE_FAULT_PARAMETER_TOO_LARGE] = "parameter too large",
+    [S9WS_HANDSHAKE_FAULT_PARAMETER_MISSING] = "parameter missing",
   };
 
   return fault < S9WS_N_HANDSHAKE_FAULTS ? names[fault] : "";

@@ -76,6 +76,14 @@ typedef enum
   S9WS_HANDSHAKE_FAULT_ACCEPT_WRONG,
   S9WS_HANDSHAKE_FAULT_EXTENSION, /* one that was not asked for */
   S9WS_HANDSHAKE_FAULT_PROTOCOL,  /* one that was not asked for, or two */
+  /* found by s9ws_response_check_extensions (), as well as EXTENSION */
+  S9WS_HANDSHAKE_FAULT_EXTENSION_SYNTAX,
+  S9WS_HANDSHAKE_FAULT_EXTENSION_REPEATED,
+  S9WS_HANDSHAKE_FAULT_PARAMETER_UNKNOWN,
+  S9WS_HANDSHAKE_FAULT_PARAMETER_REPEATED,
+  S9WS_HANDSHAKE_FAULT_PARAMETER_VALUE,
+  S9WS_HANDSHAKE_FAULT_PARAMETER_TOO_LARGE, /* than what was offered */
+  S9WS_HANDSHAKE_FAULT_PARAMETER_MISSING,   /* one that accepts our offer only if it is there */
   S9WS_N_HANDSHAKE_FAULTS,
 } S9wsHandshakeFault;
 
@@ -102,10 +110,14 @@ S9wsResponseResult s9ws_response_read (S9wsResponse *response,
 /* The value of the first header of that name, in any case; NULL if there is none. */
 const S9wsSlice *s9ws_response_get_header (const S9wsResponse *response, const char *name);
 
+/* Whether it is a header of that name, in any case. */
+bool s9ws_header_is (const S9wsHeader *header, const char *name);
+
 /* Whether this is the answer to our request (RFC 6455, section 4.1, the list
  * after "the client MUST validate the server's response").  @protocols is a
  * NULL-terminated array or NULL; on success @protocol_index is the chosen one's
- * place in it, or -1.  Every extension is refused unless @allow_extensions. */
+ * place in it, or -1.  Every extension is refused unless @allow_extensions: then they are
+ * left to s9ws_response_check_extensions (). */
 S9wsHandshakeFault s9ws_response_check (const S9wsResponse *response,
                                         const char         *accept,
                                         const char *const  *protocols,

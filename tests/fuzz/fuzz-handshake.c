@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "handshake.h"
+#include "extension.h"
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
@@ -48,6 +48,34 @@ check_response (const S9wsResponse *response)
       abort ();
 }
 
+/* What is agreed on is never more than what was offered. */
+static void
+check_extensions (const S9wsResponse *response,
+                  uint8_t             setup)
+{
+  S9wsDeflateParameters offer = { 15, 15, false, false };
+  S9wsDeflateParameters agreed;
+  S9wsSlice subject;
+  bool is_agreed;
+
+  if ((setup & 1) != 0)
+    offer = (S9wsDeflateParameters){ 10, 11, true, true };
+
+  if (s9ws_response_check_extensions (response, (setup & 2) != 0 ? NULL : &offer, &is_agreed, &agreed, &subject) !=
+      S9WS_HANDSHAKE_FAULT_NONE)
+    {
+      if (subject.size > 0 && memchr (subject.data, '\0', subject.size) != NULL)
+        abort ();
+      return;
+    }
+
+  if (is_agreed && ((setup & 2) != 0 || agreed.client_max_window_bits < 8 || agreed.server_max_window_bits < 8 ||
+                    agreed.client_max_window_bits > offer.client_max_window_bits ||
+                    agreed.server_max_window_bits > offer.server_max_window_bits ||
+                    (offer.server_no_context_takeover && !agreed.server_no_context_takeover)))
+    abort ();
+}
+
 static size_t
 decode_body (const S9wsResponse *response,
              const uint8_t      *data,
@@ -84,6 +112,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data,
 {
   static S9wsResponse whole, pieces;
   S9wsResponseResult result;
+  uint8_t setup;
   size_t step;
   char *copy;
 
@@ -92,6 +121,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data,
 
   /* On the heap, so that reading past the end is seen. */
   step = data[0] % 32 + 1;
+  setup = data[0] >> 5;
   data++;
   size--;
   copy = malloc (size > 0 ? size : 1);
@@ -114,6 +144,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data,
       size_t a_size, b_size;
 
       check_response (&whole);
+      check_extensions (&whole, setup);
       a_size = decode_body (&whole, body, body_size, body_size + 1, a);
       b_size = decode_body (&whole, body, body_size, step, b);
       if (a_size != b_size || memcmp (a, b, a_size) != 0)

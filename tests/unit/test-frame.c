@@ -179,6 +179,10 @@ is_pair_valid (guint    first,
   guint opcode = first % 0x10;
   guint length = second % 0x80;
 
+  /* Only the first frame of a message has any. */
+  if (opcode != 1 && opcode != 2)
+    allowed = 0;
+
   if ((reserved | allowed) != allowed || is_masked != (role == S9WS_ROLE_SERVER))
     return FALSE;
 
@@ -270,7 +274,7 @@ test_round_trip (void)
       guint rest = n / G_N_ELEMENTS (opcodes);
       gboolean is_control = opcode >= 8;
       gboolean is_final = is_control || (rest & 1) != 0;
-      guint8 reserved_bits = rest >> 1 & 7;
+      guint8 reserved_bits = opcode == 1 || opcode == 2 ? rest >> 1 & 7 : 0;
       gboolean is_masked = (rest >> 4 & 1) != 0;
       guint64 payload_size = is_control ? (rest >> 5) : (G_GUINT64_CONSTANT (1) << (rest >> 5)) - 1;
       guint8 written[S9WS_FRAME_HEADER_MAX + 1];
@@ -356,6 +360,7 @@ test_violations (void)
     [S9WS_VIOLATION_TEXT] = 1007,
     [S9WS_VIOLATION_FRAME_TOO_BIG] = 1009,
     [S9WS_VIOLATION_MESSAGE_TOO_BIG] = 1009,
+    [S9WS_VIOLATION_DEFLATE] = 1002,
   };
   g_autoptr (GHashTable) names = g_hash_table_new (g_str_hash, g_str_equal);
 
