@@ -20,7 +20,7 @@ say () { printf '\n%s%s%s\n' "$bold" "$1" "$plain"; }
 
 . tests/install.sh
 say "1. What is needed"
-install_packages gcc meson ninja-build pkg-config gettext libglib2.0-dev libgnutls28-dev \
+install_packages gcc meson ninja-build pkg-config gettext libglib2.0-dev libgnutls28-dev zlib1g-dev \
   libgirepository1.0-dev gobject-introspection gnutls-bin glib-networking || exit 1
 echo "   everything is installed"
 

@@ -28,7 +28,7 @@
  * Sending, closing, [method@S9ws.Client.force_quit] and the getters may be called from
  * any thread. What a thread sends goes out in the order in which it sent it. What is
  * sent from [method@S9ws.AsyncClient.start] or [method@S9ws.Client.open_async] on, before
- * the connection is open, goes out when it is.
+ * the connection is open, goes out when it is, and is not compressed.
  *
  * Dropping the last reference, on whichever thread, closes the connection and ends the
  * thread without waiting for either; see [method@S9ws.AsyncClient.join].
@@ -310,6 +310,13 @@ s9ws_async_client_close (S9wsClient  *client,
 }
 
 static void
+s9ws_async_client_set_compress (S9wsClient *client,
+                                gboolean    compress)
+{
+  s9ws_async_thread_set_compress (get_thread (client), compress);
+}
+
+static void
 s9ws_async_client_wake (S9wsClient *client)
 {
   s9ws_async_thread_wake (get_thread (client));
@@ -380,6 +387,7 @@ s9ws_async_client_class_init (S9wsAsyncClientClass *klass)
   client_class->receive = s9ws_async_client_receive;
   client_class->send = s9ws_async_client_send;
   client_class->close = s9ws_async_client_close;
+  client_class->set_compress = s9ws_async_client_set_compress;
   client_class->wake = s9ws_async_client_wake;
   client_class->get_state = s9ws_async_client_get_state;
   client_class->get_buffered_amount = s9ws_async_client_get_buffered_amount;

@@ -12,11 +12,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "connection/sender.h"
 #include "connection/waiting.h"
 #include "s9ws-opener.h"
 #include "s9ws-question.h"
 #include "s9ws-strategy.h"
 
+#define SENDER_DELAY G_USEC_PER_SEC            /* µs after which a deflater is given back */
 #define ABANDONED_TIMEOUT (5 * G_USEC_PER_SEC) /* µs for the closing handshake, at most */
 
 struct _S9wsAsyncThread
@@ -47,6 +49,8 @@ struct _S9wsAsyncThread
   GQueue tasks;            /* of GTask: wait for the opening */
   GError *open_error;
   S9wsOutput outbox;       /* frames to be sent */
+  S9wsSender sender;       /* what they are made with */
+  gint64 sender_time;      /* when its deflater is given back, if nothing more is compressed */
   guint64 n_outbox;        /* messages in outbox */
   gboolean is_closing;     /* nothing may be added to outbox */
   gboolean has_close;      /* the next two are to be sent behind outbox */
@@ -72,6 +76,7 @@ typedef struct
   S9wsOutput taken;        /* frames taken from outbox */
   S9wsStrategy strategy;
   gint64 abandoned_until;  /* monotonic µs; 0: not abandoned */
+  gint64 sender_time;      /* a copy of the thread's; 0: nothing is to be given back */
 } Loop;
 
 S9wsAsyncThread *
@@ -83,6 +88,7 @@ s9ws_async_thread_new (GCancellable *quit)
   thread->quit = g_object_ref (quit);
   thread->queue = s9ws_async_queue_new ();
   thread->counters.last_round_trip = -1;
+  s9ws_sender_init (&thread->sender);
   g_queue_init (&thread->tasks);
   g_weak_ref_init (&thread->client, NULL);
   g_mutex_init (&thread->lock);
@@ -114,6 +120,7 @@ s9ws_async_thread_unref (S9wsAsyncThread *thread)
   g_clear_pointer (&thread->settings, s9ws_settings_free);
   s9ws_async_queue_unref (thread->queue);
   s9ws_output_clear (&thread->outbox);
+  s9ws_sender_clear (&thread->sender);
   g_clear_error (&thread->open_error);
   g_clear_pointer (&thread->end_report, s9ws_end_report_unref);
   g_free (thread->close_reason);
@@ -237,6 +244,17 @@ s9ws_async_thread_begin (S9wsAsyncThread *thread,
   return FALSE;
 }
 
+/* What has been encoded before this goes as it is. */
+static void
+begin_compression_locked (S9wsAsyncThread *thread)
+{
+  const S9wsConnectionConfig *config = &thread->settings->connection;
+  const S9wsAnswer *answer = s9ws_connection_get_answer (thread->connection);
+
+  if (answer->has_deflate)
+    s9ws_sender_use_deflate (&thread->sender, &answer->deflate, config->compression_level, config->compression_threshold);
+}
+
 /* Says how the opening ended, to all who wait for it.  Takes @error over. */
 void
 s9ws_async_thread_conclude_open (S9wsAsyncThread *thread,
@@ -258,6 +276,10 @@ s9ws_async_thread_conclude_open (S9wsAsyncThread *thread,
     {
       thread->open_error = g_error_copy (error);
       report_end_locked (thread, error);
+    }
+  else
+    {
+      begin_compression_locked (thread);
     }
   set_state_locked (thread, error == NULL ? S9WS_STATE_OPEN : S9WS_STATE_CLOSED);
   tasks = thread->tasks;
@@ -436,6 +458,19 @@ receive (Loop    *loop,
   return result;
 }
 
+/* Gives the deflater back where nobody has used it for a while.  Returns when that will be. */
+static gint64
+trim_sender_locked (S9wsAsyncThread *thread)
+{
+  if (G_LIKELY (!thread->sender.deflater.is_live))
+    return 0;
+  if (g_get_monotonic_time () < thread->sender_time)
+    return thread->sender_time;
+
+  s9ws_deflater_release (&thread->sender.deflater);
+  return 0;
+}
+
 /* Lets the others see how far it is, and have what has come. */
 static void
 publish (Loop *loop)
@@ -446,6 +481,7 @@ publish (Loop *loop)
   g_mutex_lock (&thread->lock);
   thread->in_flight = s9ws_connection_get_buffered (loop->connection);
   thread->counters = *s9ws_connection_get_counters (loop->connection);
+  loop->sender_time = trim_sender_locked (thread);
   if (phase >= S9WS_PHASE_CLOSING && s9ws_async_thread_get_state (thread) == S9WS_STATE_OPEN)
     {
       thread->is_closing = TRUE;
@@ -466,7 +502,8 @@ static gint64
 bound_wait (Loop  *loop,
             gint64 timeout)
 {
-  return s9ws_wait_bound (s9ws_connection_bound_wait (loop->connection, timeout), loop->abandoned_until);
+  timeout = s9ws_wait_bound (s9ws_connection_bound_wait (loop->connection, timeout), loop->abandoned_until);
+  return s9ws_wait_bound (timeout, loop->sender_time);
 }
 
 /* Sleeps, unless somebody has put work up since: who does that after is_sleeping was
@@ -563,6 +600,7 @@ finish (Loop         *loop,
   thread->is_closing = TRUE;
   report_end_locked (thread, error);
   thread->unsent += s9ws_connection_get_unsent (connection);
+  s9ws_sender_clear (&thread->sender);
   set_state_locked (thread, S9WS_STATE_CLOSED);
   g_mutex_unlock (&thread->lock);
 
@@ -709,6 +747,22 @@ count_sent_locked (S9wsAsyncThread *thread,
     }
 }
 
+static void
+encode_locked (S9wsAsyncThread *thread,
+               S9wsOutputFrame *frame)
+{
+  if (!frame->is_compressed)
+    {
+      s9ws_output_append_frame (&thread->outbox, frame);
+      return;
+    }
+
+  thread->sent.compressed_bytes_sent += s9ws_sender_compress (&thread->sender, &thread->outbox, frame);
+  if (frame->is_final)
+    thread->sent.compressed_messages_sent++;
+  thread->sender_time = g_get_monotonic_time () + SENDER_DELAY;
+}
+
 static gboolean
 send_locked (S9wsAsyncThread *thread,
              S9wsOpcode       opcode,
@@ -716,10 +770,13 @@ send_locked (S9wsAsyncThread *thread,
              gsize            size,
              GError         **error)
 {
+  S9wsOutputFrame frame;
+
   if (!check_open_locked (thread, error) || !check_buffer_locked (thread, size, error))
     return FALSE;
 
-  s9ws_output_append_frame (&thread->outbox, opcode, data, size);
+  s9ws_sender_prepare (&thread->sender, &frame, opcode, data, size);
+  encode_locked (thread, &frame);
   count_sent_locked (thread, opcode, data, size);
   return TRUE;
 }
@@ -769,6 +826,15 @@ s9ws_async_thread_close (S9wsAsyncThread *thread,
   if (is_accepted)
     s9ws_async_thread_wake (thread);
   return is_accepted;
+}
+
+void
+s9ws_async_thread_set_compress (S9wsAsyncThread *thread,
+                                gboolean         compress)
+{
+  g_mutex_lock (&thread->lock);
+  thread->sender.wants_compress = compress;
+  g_mutex_unlock (&thread->lock);
 }
 
 void
@@ -847,6 +913,8 @@ s9ws_async_thread_get_stats (S9wsAsyncThread *thread,
   stats->messages_sent += thread->sent.messages_sent;
   stats->pings_sent += thread->sent.pings_sent;
   stats->pongs_sent += thread->sent.pongs_sent;
+  stats->compressed_messages_sent += thread->sent.compressed_messages_sent;
+  stats->compressed_bytes_sent += thread->sent.compressed_bytes_sent;
   stats->bytes_unsent = thread->unsent;
   stats->messages_unsent = thread->n_unsent;
   g_mutex_unlock (&thread->lock);

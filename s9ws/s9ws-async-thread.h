@@ -52,6 +52,8 @@ gboolean s9ws_async_thread_close    (S9wsAsyncThread  *thread,
                                      guint             code,
                                      const char       *reason,
                                      GError          **error);
+void     s9ws_async_thread_set_compress (S9wsAsyncThread *thread,
+                                         gboolean         compress);
 void     s9ws_async_thread_wake     (S9wsAsyncThread  *thread);
 void     s9ws_async_thread_join     (S9wsAsyncThread  *thread);
 /* Nobody will take events off any more: close, and end. */

@@ -139,6 +139,7 @@ finish_open (S9wsClient   *client,
 {
   if (error == NULL)
     {
+      s9ws_connection_set_compress (client->connection, g_atomic_int_get (&client->compress));
       set_state (client, S9WS_STATE_OPEN);
       return;
     }
@@ -578,6 +579,16 @@ direct_get_connection (S9wsClient *client)
   return g_atomic_int_get (&client->state) >= S9WS_STATE_OPEN ? client->connection : NULL;
 }
 
+static void
+direct_set_compress (S9wsClient *client,
+                     gboolean    compress)
+{
+  S9wsConnection *connection = direct_get_connection (client);
+
+  if (connection != NULL)
+    s9ws_connection_set_compress (connection, compress);
+}
+
 static const S9wsAnswer *
 direct_get_answer (S9wsClient *client)
 {
@@ -629,6 +640,7 @@ s9ws_client_class_use_direct (S9wsClientClass *klass)
   klass->receive = direct_receive;
   klass->send = direct_send;
   klass->close = direct_close;
+  klass->set_compress = direct_set_compress;
   klass->wake = direct_wake;
   klass->get_state = direct_get_state;
   klass->get_buffered_amount = direct_get_buffered_amount;

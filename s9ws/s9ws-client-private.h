@@ -37,6 +37,7 @@ struct _S9wsClient
   guint look_delay;
   guint vain_looks;
 
+  int compress;         /* atomic; the property */
   int state;            /* atomic; S9wsState, the caller-thread clients' */
   gboolean has_notified_end; /* the delivering thread's */
   int is_running;       /* atomic */
@@ -85,6 +86,9 @@ struct _S9wsClientClass
                      guint       code,
                      const char *reason,
                      GError    **error);
+  /* compress has changed. */
+  void (*set_compress) (S9wsClient *client,
+                        gboolean    compress);
   /* After quit has been cancelled: wakes whoever waits. */
   void (*wake) (S9wsClient *client);
 

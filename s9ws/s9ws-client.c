@@ -47,6 +47,7 @@ enum
   PROP_PROTOCOL,
   PROP_BUFFERED_AMOUNT,
   PROP_END_REPORT,
+  PROP_COMPRESS,
   N_PROPERTIES
 };
 
@@ -113,6 +114,12 @@ default_close (S9wsClient  *client,
                GError     **error)
 {
   return fail_abstract (client, error);
+}
+
+static void
+default_set_compress (S9wsClient *client,
+                      gboolean    compress)
+{
 }
 
 static void
@@ -186,6 +193,9 @@ s9ws_client_get_property (GObject    *object,
     case PROP_END_REPORT:
       g_value_set_boxed (value, s9ws_client_get_end_report (client));
       break;
+    case PROP_COMPRESS:
+      g_value_set_boolean (value, s9ws_client_get_compress (client));
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
     }
@@ -198,6 +208,12 @@ s9ws_client_set_property (GObject      *object,
                           GParamSpec   *pspec)
 {
   S9wsClient *client = S9WS_CLIENT (object);
+
+  if (property_id == PROP_COMPRESS)
+    {
+      s9ws_client_set_compress (client, g_value_get_boolean (value));
+      return;
+    }
 
   if (s9ws_client_get_state (client) != S9WS_STATE_NEW)
     {
@@ -320,6 +336,17 @@ install_properties (GObjectClass *object_class)
    */
   properties[PROP_END_REPORT] = g_param_spec_boxed ("end-report", NULL, NULL, S9WS_TYPE_END_REPORT, readable);
 
+  /**
+   * S9wsClient:compress: (getter get_compress) (setter set_compress)
+   *
+   * Whether messages that are sent from now on may be compressed: those of at least
+   * [property@S9ws.Options:compression-threshold] bytes are, if the server has agreed to
+   * [property@S9ws.Options:compression].
+   *
+   * Since: 0.1
+   */
+  properties[PROP_COMPRESS] = g_param_spec_boolean ("compress", NULL, NULL, TRUE, readable | G_PARAM_WRITABLE);
+
   g_object_class_install_properties (object_class, N_PROPERTIES, properties);
 }
 
@@ -338,6 +365,7 @@ s9ws_client_class_init (S9wsClientClass *klass)
   klass->receive = default_receive;
   klass->send = default_send;
   klass->close = default_close;
+  klass->set_compress = default_set_compress;
   klass->wake = default_wake;
   klass->get_state = default_get_state;
   klass->get_buffered_amount = default_get_buffered_amount;
@@ -360,6 +388,7 @@ s9ws_client_init (S9wsClient *client)
   client->wake_fd = -1;
   client->has_received = TRUE;
   g_queue_init (&client->ends);
+  client->compress = TRUE;
   g_mutex_init (&client->wake_lock);
 }
 
@@ -414,6 +443,10 @@ s9ws_client_take_counters (S9wsStats          *stats,
   stats->last_round_trip = counters->last_round_trip;
   stats->round_trips = counters->round_trips;
   stats->tls_resumed = counters->tls_resumed;
+  stats->compressed_messages_received = counters->compressed_messages_received;
+  stats->compressed_messages_sent = counters->compressed_messages_sent;
+  stats->compressed_bytes_received = counters->compressed_bytes_received;
+  stats->compressed_bytes_sent = counters->compressed_bytes_sent;
 }
 
 static void
@@ -1113,6 +1146,49 @@ s9ws_client_get_buffered_amount (S9wsClient *client)
   g_return_val_if_fail (S9WS_IS_CLIENT (client), 0);
 
   return S9WS_CLIENT_GET_CLASS (client)->get_buffered_amount (client);
+}
+
+/**
+ * s9ws_client_get_compress: (get-property compress)
+ * @client: a client
+ *
+ * Gets whether messages that are sent may be compressed. May be called from any thread.
+ *
+ * Returns: whether they may
+ *
+ * Since: 0.1
+ */
+gboolean
+s9ws_client_get_compress (S9wsClient *client)
+{
+  g_return_val_if_fail (S9WS_IS_CLIENT (client), FALSE);
+
+  return g_atomic_int_get (&client->compress);
+}
+
+/**
+ * s9ws_client_set_compress: (set-property compress)
+ * @client: a client
+ * @compress: whether messages that are sent from now on may be compressed
+ *
+ * Lets messages be compressed, as they are unless this is said, or has them sent as they
+ * are. With [class@S9ws.AsyncClient] it may be called from any thread, and holds for what
+ * is sent on any thread.
+ *
+ * Since: 0.1
+ */
+void
+s9ws_client_set_compress (S9wsClient *client,
+                          gboolean    compress)
+{
+  g_return_if_fail (S9WS_IS_CLIENT (client));
+
+  compress = compress != FALSE;
+  if (g_atomic_int_exchange (&client->compress, compress) == compress)
+    return;
+
+  S9WS_CLIENT_GET_CLASS (client)->set_compress (client, compress);
+  g_object_notify_by_pspec (G_OBJECT (client), properties[PROP_COMPRESS]);
 }
 
 /**

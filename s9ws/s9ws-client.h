@@ -44,6 +44,11 @@ typedef struct _S9wsStats S9wsStats;
  *   [property@S9ws.Options:ping-interval] included
  * @tls_resumed: whether a session of [class@S9ws.TlsContext] was resumed, which spares
  *   the server's certificate and most of the time that a handshake takes
+ * @compressed_messages_received: those of the messages received that were compressed
+ * @compressed_messages_sent: those of the messages sent that were compressed
+ * @compressed_bytes_received: bytes of payload in their frames, which are fewer than in
+ *   the messages
+ * @compressed_bytes_sent: likewise, of those sent
  *
  * What a client has done so far; see [method@S9ws.Client.get_stats].
  *
@@ -66,6 +71,10 @@ struct _S9wsStats
   gint64 last_round_trip;
   guint64 round_trips;
   gboolean tls_resumed;
+  guint64 compressed_messages_received;
+  guint64 compressed_messages_sent;
+  guint64 compressed_bytes_received;
+  guint64 compressed_bytes_sent;
 };
 
 S9WS_AVAILABLE_IN_0_1
@@ -153,6 +162,12 @@ gboolean s9ws_client_close           (S9wsClient    *client,
                                       GError       **error);
 S9WS_AVAILABLE_IN_0_1
 void     s9ws_client_force_quit      (S9wsClient    *client);
+
+S9WS_AVAILABLE_IN_0_1
+gboolean s9ws_client_get_compress (S9wsClient *client);
+S9WS_AVAILABLE_IN_0_1
+void     s9ws_client_set_compress (S9wsClient *client,
+                                   gboolean    compress);
 
 S9WS_AVAILABLE_IN_0_1
 const char    *s9ws_client_get_uri              (S9wsClient  *client);

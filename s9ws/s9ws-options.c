@@ -46,6 +46,12 @@ struct _S9wsOptions
   guint pong_timeout;
   char **protocols;
   gboolean compression;
+  guint compression_level;
+  guint64 compression_threshold;
+  guint client_max_window_bits;
+  guint server_max_window_bits;
+  gboolean client_no_context_takeover;
+  gboolean server_no_context_takeover;
   guint max_redirects;
   GProxyResolver *proxy_resolver;
   S9wsTlsContext *tls_context;
@@ -73,6 +79,12 @@ enum
   PROP_PONG_TIMEOUT,
   PROP_PROTOCOLS,
   PROP_COMPRESSION,
+  PROP_COMPRESSION_LEVEL,
+  PROP_COMPRESSION_THRESHOLD,
+  PROP_CLIENT_MAX_WINDOW_BITS,
+  PROP_SERVER_MAX_WINDOW_BITS,
+  PROP_CLIENT_NO_CONTEXT_TAKEOVER,
+  PROP_SERVER_NO_CONTEXT_TAKEOVER,
   PROP_MAX_REDIRECTS,
   PROP_PROXY_RESOLVER,
   PROP_TLS_CONTEXT,
@@ -142,6 +154,24 @@ s9ws_options_get_property (GObject    *object,
       break;
     case PROP_COMPRESSION:
       g_value_set_boolean (value, options->compression);
+      break;
+    case PROP_COMPRESSION_LEVEL:
+      g_value_set_uint (value, options->compression_level);
+      break;
+    case PROP_COMPRESSION_THRESHOLD:
+      g_value_set_uint64 (value, options->compression_threshold);
+      break;
+    case PROP_CLIENT_MAX_WINDOW_BITS:
+      g_value_set_uint (value, options->client_max_window_bits);
+      break;
+    case PROP_SERVER_MAX_WINDOW_BITS:
+      g_value_set_uint (value, options->server_max_window_bits);
+      break;
+    case PROP_CLIENT_NO_CONTEXT_TAKEOVER:
+      g_value_set_boolean (value, options->client_no_context_takeover);
+      break;
+    case PROP_SERVER_NO_CONTEXT_TAKEOVER:
+      g_value_set_boolean (value, options->server_no_context_takeover);
       break;
     case PROP_MAX_REDIRECTS:
       g_value_set_uint (value, options->max_redirects);
@@ -221,6 +251,24 @@ s9ws_options_set_property (GObject      *object,
       break;
     case PROP_COMPRESSION:
       options->compression = g_value_get_boolean (value);
+      break;
+    case PROP_COMPRESSION_LEVEL:
+      options->compression_level = g_value_get_uint (value);
+      break;
+    case PROP_COMPRESSION_THRESHOLD:
+      options->compression_threshold = g_value_get_uint64 (value);
+      break;
+    case PROP_CLIENT_MAX_WINDOW_BITS:
+      options->client_max_window_bits = g_value_get_uint (value);
+      break;
+    case PROP_SERVER_MAX_WINDOW_BITS:
+      options->server_max_window_bits = g_value_get_uint (value);
+      break;
+    case PROP_CLIENT_NO_CONTEXT_TAKEOVER:
+      options->client_no_context_takeover = g_value_get_boolean (value);
+      break;
+    case PROP_SERVER_NO_CONTEXT_TAKEOVER:
+      options->server_no_context_takeover = g_value_get_boolean (value);
       break;
     case PROP_MAX_REDIRECTS:
       options->max_redirects = g_value_get_uint (value);
@@ -477,15 +525,99 @@ s9ws_options_class_init (S9wsOptionsClass *klass)
   /**
    * S9wsOptions:compression:
    *
-   * Whether to offer permessage-deflate (RFC 7692).
+   * Whether to offer permessage-deflate (RFC 7692), which compresses messages both ways if
+   * the server agrees.
    *
-   * Without effect in this version: nothing is compressed.
+   * Compressing costs some 300 KiB while messages come and go, and time for each of them.
+   * Where secrets and what others choose share a message, its compressed size tells of the
+   * secrets: such messages are sent with [property@S9ws.Client:compress] turned off.
    *
    * Since: 0.1
    */
   properties[PROP_COMPRESSION] =
     g_param_spec_boolean ("compression", NULL, NULL,
                           TRUE,
+                          flags);
+
+  /**
+   * S9wsOptions:compression-level:
+   *
+   * How hard to compress what is sent: 1 is fastest, 9 is smallest.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_COMPRESSION_LEVEL] =
+    g_param_spec_uint ("compression-level", NULL, NULL,
+                       1, 9, 6,
+                       flags);
+
+  /**
+   * S9wsOptions:compression-threshold:
+   *
+   * The size from which on messages are compressed, in bytes; shorter ones are sent as they
+   * are. An empty message is never compressed.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_COMPRESSION_THRESHOLD] =
+    g_param_spec_uint64 ("compression-threshold", NULL, NULL,
+                         0, G_MAXUINT64, 1024,
+                         flags);
+
+  /**
+   * S9wsOptions:client-max-window-bits:
+   *
+   * How far back what is sent may refer, as the binary logarithm of a number of bytes
+   * (RFC 7692, section 7.1.2.2). Less needs less memory and compresses less. The server may
+   * ask for less still: with 8, which zlib cannot do, there are no references but to the
+   * byte before.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_CLIENT_MAX_WINDOW_BITS] =
+    g_param_spec_uint ("client-max-window-bits", NULL, NULL,
+                       9, 15, 15,
+                       flags);
+
+  /**
+   * S9wsOptions:server-max-window-bits:
+   *
+   * How far back what is received may refer, as the binary logarithm of a number of bytes
+   * (RFC 7692, section 7.1.2.1). A server that compresses, but does not keep to less than
+   * 15, is refused.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_SERVER_MAX_WINDOW_BITS] =
+    g_param_spec_uint ("server-max-window-bits", NULL, NULL,
+                       9, 15, 15,
+                       flags);
+
+  /**
+   * S9wsOptions:client-no-context-takeover:
+   *
+   * Whether each message that is sent is compressed without reference to those before it
+   * (RFC 7692, section 7.1.1.2). The server may ask for that, too.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_CLIENT_NO_CONTEXT_TAKEOVER] =
+    g_param_spec_boolean ("client-no-context-takeover", NULL, NULL,
+                          FALSE,
+                          flags);
+
+  /**
+   * S9wsOptions:server-no-context-takeover:
+   *
+   * Whether the server must compress each message without reference to those before it
+   * (RFC 7692, section 7.1.1.1), so that no memory is kept between them. A server that
+   * compresses, but does not agree to this, is refused.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_SERVER_NO_CONTEXT_TAKEOVER] =
+    g_param_spec_boolean ("server-no-context-takeover", NULL, NULL,
+                          FALSE,
                           flags);
 
   /**
@@ -722,6 +854,13 @@ copy (S9wsOptions *options)
   settings->connection.pong_timeout = options->pong_timeout;
   settings->connection.max_message_size = options->max_message_size;
   settings->connection.max_buffered_amount = options->max_buffered_amount;
+  settings->connection.compression = options->compression;
+  settings->connection.deflate.client_max_window_bits = (guint8) options->client_max_window_bits;
+  settings->connection.deflate.server_max_window_bits = (guint8) options->server_max_window_bits;
+  settings->connection.deflate.client_no_context_takeover = options->client_no_context_takeover;
+  settings->connection.deflate.server_no_context_takeover = options->server_no_context_takeover;
+  settings->connection.compression_level = options->compression_level;
+  settings->connection.compression_threshold = options->compression_threshold;
   settings->dial.timeout = options->connect_timeout;
   settings->dial.nodelay = options->nodelay;
   settings->dial.ttl = options->ttl;

@@ -6,6 +6,7 @@
 
 #include "connection.h"
 #include "output.h"
+#include "sender.h"
 
 #include "../s9ws-error.h"
 
@@ -21,9 +22,12 @@ struct _S9wsConnection
   /* receiving */
   S9wsMessageDecoder decoder;
   S9wsInput input;
+  S9wsInflater inflater;
 
   /* sending */
   S9wsOutput output;
+  S9wsSender sender;
+  guint8 short_limit;  /* shorter payloads are sent as they are, if nothing is in the way */
   gsize unsent;        /* what was kept when the transport was closed */
   GError *write_error; /* writing failed; what has arrived is still delivered */
 
@@ -63,6 +67,9 @@ void s9ws_connection_set_phase (S9wsConnection *connection,
 /* Encodes the request of the upgrade, to be sent by s9ws_connection_open (). */
 void s9ws_connection_write_request (S9wsConnection     *connection,
                                     const S9wsEndpoint *endpoint);
+
+/* Compression was agreed on, as the answer says. */
+void s9ws_connection_use_deflate (S9wsConnection *connection);
 
 /* Ends: the next receive says so.  Takes @error over. */
 void s9ws_connection_end (S9wsConnection *connection,

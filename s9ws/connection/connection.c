@@ -41,6 +41,8 @@ s9ws_connection_new (S9wsTransport              *transport,
   connection->read_clocks = config->read_clocks != NULL ? config->read_clocks : s9ws_clocks_read;
   connection->logs_frames = !g_log_writer_default_would_drop (G_LOG_LEVEL_DEBUG, "s9ws-wire");
   s9ws_input_init (&connection->input);
+  s9ws_sender_init (&connection->sender);
+  connection->short_limit = s9ws_sender_get_short_limit (&connection->sender);
   s9ws_message_decoder_init (&connection->decoder, S9WS_ROLE_CLIENT, 0, config->max_message_size);
 
   s9ws_connection_write_request (connection, endpoint);
@@ -54,6 +56,8 @@ s9ws_connection_free (S9wsConnection *connection)
 {
   g_clear_pointer (&connection->transport, s9ws_transport_close);
   s9ws_output_clear (&connection->output);
+  s9ws_sender_clear (&connection->sender);
+  s9ws_inflater_release (&connection->inflater);
   s9ws_input_clear (&connection->input);
   g_clear_error (&connection->write_error);
   g_clear_error (&connection->end_error);
@@ -114,6 +118,23 @@ s9ws_connection_set_phase (S9wsConnection *connection,
   else
     s9ws_keep_alive_stop (&connection->keep_alive);
   s9ws_log_life (G_LOG_LEVEL_DEBUG, "%p: %s", (void *) connection, names[phase]);
+}
+
+void
+s9ws_connection_use_deflate (S9wsConnection *connection)
+{
+  const S9wsConnectionConfig *config = connection->config;
+  const S9wsDeflateParameters *agreed = &connection->answer.deflate;
+
+  s9ws_inflater_init (&connection->inflater, &s9ws_sender_memory, agreed->server_max_window_bits,
+                      !agreed->server_no_context_takeover);
+  s9ws_message_decoder_use_inflater (&connection->decoder, &connection->inflater, &connection->input.inflated);
+  s9ws_sender_use_deflate (&connection->sender, agreed, config->compression_level, config->compression_threshold);
+  connection->short_limit = s9ws_sender_get_short_limit (&connection->sender);
+  s9ws_log_life (G_LOG_LEVEL_DEBUG, "%p: permessage-deflate, windows of %u and %u bits, %s and %s context takeover",
+                 (void *) connection, agreed->client_max_window_bits, agreed->server_max_window_bits,
+                 agreed->client_no_context_takeover ? "without" : "with",
+                 agreed->server_no_context_takeover ? "without" : "with");
 }
 
 void
@@ -197,6 +218,43 @@ s9ws_connection_flush (S9wsConnection *connection)
   while (on_written (connection, n));
 }
 
+/* Large frames are encoded piece by piece, as the socket takes them. */
+static void
+send_as_it_is (S9wsConnection  *connection,
+               S9wsOutputFrame *frame)
+{
+  S9wsOutput *output = &connection->output;
+
+  if (s9ws_output_get_size (output) > 0)
+    {
+      s9ws_output_append_frame (output, frame);
+      s9ws_connection_flush (connection);
+      return;
+    }
+
+  s9ws_output_begin_frame (output, frame, SEND_PIECE);
+  s9ws_connection_flush (connection);
+  while (frame->offset < frame->size && connection->write_error == NULL)
+    {
+      gboolean is_taken = s9ws_output_get_size (output) == 0;
+
+      s9ws_output_continue_frame (output, frame, is_taken ? SEND_PIECE : G_MAXSIZE);
+      if (is_taken)
+        s9ws_connection_flush (connection);
+    }
+}
+
+static void
+send_compressed (S9wsConnection  *connection,
+                 S9wsOutputFrame *frame)
+{
+  connection->counters.compressed_bytes_sent += s9ws_sender_compress (&connection->sender, &connection->output, frame);
+  if (frame->is_final)
+    connection->counters.compressed_messages_sent++;
+  s9ws_input_expect_trim (&connection->input);
+  s9ws_connection_flush (connection);
+}
+
 /* Sends, or keeps, a frame that has been checked. */
 static void
 send_frame (S9wsConnection *connection,
@@ -204,29 +262,16 @@ send_frame (S9wsConnection *connection,
             const guint8   *data,
             gsize           size)
 {
-  S9wsOutput *output = &connection->output;
   S9wsOutputFrame frame;
 
+  s9ws_sender_prepare (&connection->sender, &frame, opcode, data, size);
   if (G_UNLIKELY (connection->logs_frames))
-    log_frame (connection, "sent", opcode, size);
+    log_frame (connection, frame.is_compressed ? "sent compressed" : "sent", opcode, size);
 
-  if (s9ws_output_get_size (output) > 0)
-    {
-      s9ws_output_append_frame (output, opcode, data, size);
-      s9ws_connection_flush (connection);
-      return;
-    }
-
-  s9ws_output_begin_frame (output, &frame, opcode, data, size, SEND_PIECE);
-  s9ws_connection_flush (connection);
-  while (frame.offset < frame.size && connection->write_error == NULL)
-    {
-      gboolean is_taken = s9ws_output_get_size (output) == 0;
-
-      s9ws_output_continue_frame (output, &frame, is_taken ? SEND_PIECE : G_MAXSIZE);
-      if (is_taken)
-        s9ws_connection_flush (connection);
-    }
+  if (frame.is_compressed)
+    send_compressed (connection, &frame);
+  else
+    send_as_it_is (connection, &frame);
 }
 
 G_NO_INLINE static gboolean
@@ -362,7 +407,7 @@ can_send_short (S9wsConnection *connection,
 {
   guint64 limit = connection->config->max_buffered_amount;
 
-  return size <= S9WS_SHORT_PAYLOAD_MAX && opcode < S9WS_OPCODE_CLOSE && connection->phase == S9WS_PHASE_OPEN &&
+  return size < connection->short_limit && opcode < S9WS_OPCODE_CLOSE && connection->phase == S9WS_PHASE_OPEN &&
          s9ws_output_get_size (&connection->output) == 0 && connection->write_error == NULL &&
          !connection->logs_frames && (limit == 0 || size <= limit) &&
          (opcode != S9WS_OPCODE_TEXT || s9ws_utf8_is_short_ascii (data, size) || s9ws_utf8_is_valid (data, size));
@@ -405,6 +450,14 @@ s9ws_connection_send (S9wsConnection  *connection,
   connection->counters.messages_sent++;
   connection->counters.bytes_sent += size;
   return TRUE;
+}
+
+void
+s9ws_connection_set_compress (S9wsConnection *connection,
+                              gboolean        compress)
+{
+  connection->sender.wants_compress = compress;
+  connection->short_limit = s9ws_sender_get_short_limit (&connection->sender);
 }
 
 void
@@ -591,6 +644,8 @@ describe_violation (S9wsViolation violation)
     case S9WS_VIOLATION_FRAME_TOO_BIG:
     case S9WS_VIOLATION_MESSAGE_TOO_BIG:
       return _("a message is larger than max-message-size allows");
+    case S9WS_VIOLATION_DEFLATE:
+      return _("a compressed message is not valid DEFLATE data");
     case S9WS_VIOLATION_NONE:
     case S9WS_N_VIOLATIONS:
     default:
@@ -618,6 +673,25 @@ on_violation (S9wsConnection *connection)
                                     describe_violation (violation)));
 }
 
+static void
+lend (S9wsConnection *connection,
+      S9wsMessage    *message)
+{
+  S9wsInput *input = &connection->input;
+
+  if (s9ws_input_is_inflated (input, message))
+    {
+      s9ws_input_lend_inflated (input, message);
+      connection->counters.compressed_messages_received = connection->decoder.n_compressed;
+      connection->counters.compressed_bytes_received = connection->decoder.compressed;
+      return;
+    }
+
+  if (message->opcode == S9WS_OPCODE_TEXT)
+    s9ws_input_terminate (input, message);
+  s9ws_input_expect_like (input, message->size);
+}
+
 /* FALSE: the caller has nothing to see of it. */
 static gboolean
 on_message (S9wsConnection *connection,
@@ -629,9 +703,8 @@ on_message (S9wsConnection *connection,
   switch (message->opcode)
     {
     case S9WS_OPCODE_TEXT:
-      s9ws_input_terminate (&connection->input, message);
-      break;
     case S9WS_OPCODE_BINARY:
+      lend (connection, message);
       break;
     case S9WS_OPCODE_PING:
       on_ping (connection, message);
@@ -644,7 +717,6 @@ on_message (S9wsConnection *connection,
       return FALSE;
     }
 
-  s9ws_input_expect_like (&connection->input, message->size);
   connection->counters.messages_received++;
   connection->counters.bytes_received += message->size;
   return TRUE;
@@ -662,6 +734,19 @@ check_progress (S9wsConnection *connection)
     s9ws_connection_end (connection, 1006, NULL);
 }
 
+static S9wsMessageResult
+decode (S9wsConnection *connection,
+        S9wsMessage    *message)
+{
+  S9wsInput *input = &connection->input;
+  S9wsMessageResult result;
+
+  while ((result = s9ws_message_decoder_next (&connection->decoder, &input->window, message)) == S9WS_MESSAGE_NO_ROOM)
+    s9ws_input_grow_inflated (input, connection->config->max_message_size);
+
+  return result;
+}
+
 /* Whatever is not a short message alone.  Not inlined, like others here: the registers
  * that it needs would have to be saved on the short way, too. */
 G_NO_INLINE static S9wsReceiveResult
@@ -673,7 +758,7 @@ next_of_any_kind (S9wsConnection  *connection,
   connection->input.is_lent = FALSE;
   if (connection->phase == S9WS_PHASE_OPEN || connection->phase == S9WS_PHASE_CLOSING)
     {
-      switch (s9ws_message_decoder_next (&connection->decoder, &connection->input.window, message))
+      switch (decode (connection, message))
         {
         case S9WS_MESSAGE_READY:
           if (on_message (connection, message))
@@ -685,6 +770,7 @@ next_of_any_kind (S9wsConnection  *connection,
         case S9WS_MESSAGE_INCOMPLETE:
           return S9WS_RECEIVE_AGAIN;
         case S9WS_MESSAGE_VIOLATION:
+        case S9WS_MESSAGE_NO_ROOM:
         default:
           on_violation (connection);
           break;
@@ -879,6 +965,25 @@ on_eof (S9wsConnection *connection)
   s9ws_connection_end (connection, 1006, error);
 }
 
+/* What zlib holds and can do without: some 300 KiB. */
+static gboolean
+has_spare_states (S9wsConnection *connection)
+{
+  return connection->sender.deflater.is_live || s9ws_inflater_is_spare (&connection->inflater);
+}
+
+/* Gives memory back that has not been of use for a while. */
+static void
+trim (S9wsConnection *connection)
+{
+  if (!s9ws_input_trim (&connection->input, has_spare_states (connection)))
+    return;
+
+  s9ws_deflater_release (&connection->sender.deflater);
+  if (s9ws_inflater_is_spare (&connection->inflater))
+    s9ws_inflater_release (&connection->inflater);
+}
+
 static S9wsReceiveResult
 on_again (S9wsConnection  *connection,
           GError         **error)
@@ -897,7 +1002,7 @@ on_again (S9wsConnection  *connection,
       return report_end (connection, error);
     }
 
-  s9ws_input_trim (&connection->input);
+  trim (connection);
   return S9WS_RECEIVE_AGAIN;
 }
 
@@ -1110,6 +1215,10 @@ s9ws_connection_get_poll_events (S9wsConnection *connection)
 gboolean
 s9ws_connection_may_block (S9wsConnection *connection)
 {
+  /* A read that blocks would put it off for ever. */
+  if (G_UNLIKELY (has_spare_states (connection)) && connection->input.trim_time == 0)
+    s9ws_input_expect_trim (&connection->input);
+
   return connection->deadline == 0 && connection->input.trim_time == 0 && connection->keep_alive.ping_due == 0 &&
          s9ws_output_get_size (&connection->output) == 0;
 }

@@ -14,6 +14,7 @@
 #include "tls-transport.h"
 #include "transport.h"
 
+#include "../framer/extension.h"
 #include "../framer/handshake.h"
 
 G_BEGIN_DECLS
@@ -31,6 +32,10 @@ typedef struct
   guint64 max_buffered_amount;
   S9wsReadClocks read_clocks;   /* NULL: the system's */
   guint max_redirects;
+  gboolean compression;          /* permessage-deflate is offered, with these parameters: */
+  S9wsDeflateParameters deflate;
+  guint compression_level;
+  guint64 compression_threshold; /* shorter messages are sent as they are */
 } S9wsConnectionConfig;
 
 typedef enum
@@ -51,6 +56,8 @@ typedef struct
   GPtrArray *headers; /* of char *, names and values in turn; or NULL */
   GByteArray *body;   /* of a refusal, or NULL */
   char *protocol;     /* the negotiated one, or NULL */
+  gboolean has_deflate;          /* permessage-deflate was agreed on, like this: */
+  S9wsDeflateParameters deflate;
 } S9wsAnswer;
 
 typedef struct
@@ -63,6 +70,8 @@ typedef struct
   gint64 last_round_trip; /* µs, -1: none */
   guint64 round_trips;
   gboolean tls_resumed;
+  guint64 compressed_messages_received, compressed_messages_sent;
+  guint64 compressed_bytes_received, compressed_bytes_sent; /* of their payloads in frames */
 } S9wsCounters;
 
 typedef enum
@@ -154,6 +163,10 @@ gboolean s9ws_connection_send (S9wsConnection  *connection,
                                const guint8    *data,
                                gsize            size,
                                GError         **error);
+
+/* Whether messages that are sent may be compressed, where that was agreed on. */
+void s9ws_connection_set_compress (S9wsConnection *connection,
+                                   gboolean        compress);
 
 /* Sends frames that were encoded elsewhere and counted there; takes them out of
  * @frames.  Nothing is sent once the closing handshake has begun. */

@@ -8,13 +8,14 @@
 
 #include <string.h>
 
-#define BLOCK_CAPACITY (64 * 1024) /* bytes, with the one behind for a NUL */
-#define MIN_ROOM (16 * 1024)       /* less than this is not worth a system call */
-#define LARGE_MAX (256 * 1024)     /* messages up to this have room for several */
-#define LARGE_ROOM 4               /* so many of them */
-#define EXACT_MIN (64 * 1024)      /* a frame that lacks more is received up to its end */
-#define READ_MAX (256 * 1024)      /* of other frames not more than caches hold */
-#define TRIM_DELAY G_USEC_PER_SEC  /* µs of idleness before a grown block is given back */
+#define BLOCK_CAPACITY (64 * 1024)    /* bytes, with the one behind for a NUL */
+#define MIN_ROOM (16 * 1024)          /* less than this is not worth a system call */
+#define LARGE_MAX (256 * 1024)        /* messages up to this have room for several */
+#define LARGE_ROOM 4                  /* so many of them */
+#define EXACT_MIN (64 * 1024)         /* a frame that lacks more is received up to its end */
+#define READ_MAX (256 * 1024)         /* of other frames not more than caches hold */
+#define INFLATED_CAPACITY (16 * 1024) /* bytes, at first */
+#define TRIM_DELAY G_USEC_PER_SEC     /* µs of idleness before a grown block is given back */
 
 static S9wsBlock *
 block_new (gsize capacity)
@@ -58,6 +59,7 @@ void
 s9ws_input_clear (S9wsInput *input)
 {
   s9ws_block_unref (input->block);
+  g_clear_pointer (&input->inflated_block, s9ws_block_unref);
   g_clear_pointer (&input->lent_block, s9ws_block_unref);
 }
 
@@ -170,26 +172,86 @@ s9ws_input_expect_like (S9wsInput *input,
     input->large_size = size;
 }
 
-void
-s9ws_input_trim (S9wsInput *input)
-{
-  gint64 now;
+/* What is inflated */
 
-  if (G_LIKELY (input->block->capacity <= BLOCK_CAPACITY || input->window.begin != input->window.end))
-    return;
+static void
+drop_inflated (S9wsInput *input)
+{
+  g_clear_pointer (&input->inflated_block, s9ws_block_unref);
+  memset (&input->inflated, 0, sizeof input->inflated);
+}
+
+void
+s9ws_input_grow_inflated (S9wsInput *input,
+                          guint64    limit)
+{
+  S9wsBlock *block = input->inflated_block;
+  gsize capacity = block != NULL ? block->capacity * 2 : INFLATED_CAPACITY;
+
+  /* With the byte that shows that it is too much, and the one behind for a NUL. */
+  if (limit != 0 && limit < capacity - 2)
+    capacity = (gsize) limit + 2;
+
+  block = g_realloc (block, sizeof (S9wsBlock) + capacity);
+  if (input->inflated_block == NULL)
+    g_atomic_ref_count_init (&block->ref_count);
+  block->capacity = capacity;
+  input->inflated_block = block;
+  input->inflated.data = block->data;
+  input->inflated.capacity = capacity - 1;
+}
+
+void
+s9ws_input_lend_inflated (S9wsInput   *input,
+                          S9wsMessage *message)
+{
+  message->data[message->size] = '\0';
+  input->lent_block = s9ws_block_ref (input->inflated_block);
+}
+
+void
+s9ws_input_take_back_block (S9wsInput *input)
+{
+  g_clear_pointer (&input->lent_block, s9ws_block_unref);
+  /* Whoever shares it keeps it as it is. */
+  if (input->inflated_block != NULL && block_is_shared (input->inflated_block))
+    drop_inflated (input);
+}
+
+/* Idleness */
+
+void
+s9ws_input_expect_trim (S9wsInput *input)
+{
+  input->trim_time = g_get_monotonic_time () + TRIM_DELAY;
+}
+
+static gboolean
+has_grown (S9wsInput *input)
+{
+  return input->block->capacity > BLOCK_CAPACITY || input->inflated_block != NULL;
+}
+
+gboolean
+s9ws_input_trim (S9wsInput *input,
+                 gboolean   has_more)
+{
+  if (G_LIKELY ((!has_grown (input) && !has_more) || input->window.begin != input->window.end ||
+                input->inflated.size > 0))
+    return FALSE;
 
   /* Not at once: where one large message came another may follow. */
-  now = g_get_monotonic_time ();
   if (input->trim_time == 0)
-    {
-      input->trim_time = now + TRIM_DELAY;
-    }
-  else if (now >= input->trim_time)
-    {
-      input->large_size = 0;
-      input->trim_time = 0;
-      replace_block (input, BLOCK_CAPACITY);
-    }
+    s9ws_input_expect_trim (input);
+  if (g_get_monotonic_time () < input->trim_time)
+    return FALSE;
+
+  input->large_size = 0;
+  input->trim_time = 0;
+  if (input->block->capacity > BLOCK_CAPACITY)
+    replace_block (input, BLOCK_CAPACITY);
+  drop_inflated (input);
+  return TRUE;
 }
 
 void

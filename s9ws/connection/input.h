@@ -26,7 +26,9 @@ typedef struct
 {
   S9wsWindow window; /* into block */
   S9wsBlock *block;
-  S9wsBlock *lent_block;  /* what a lent message lies in, if block is another by now */
+  S9wsBlock *inflated_block; /* for compressed messages; or NULL */
+  S9wsInflated inflated;     /* what is in it */
+  S9wsBlock *lent_block;  /* what a lent message lies in, if it is not block, or not any more */
   guint8 *terminated;     /* the byte that a NUL behind a lent text stands on, or NULL */
   guint8 terminated_byte; /* what was there */
   gboolean is_lent;       /* a message has been handed out and not been taken back */
@@ -45,8 +47,22 @@ gsize s9ws_input_make_room_anyway (S9wsInput *input,
 void s9ws_input_expect_like (S9wsInput *input,
                              gsize      size);
 
-/* Called while nothing comes: gives back what has grown, after a while. */
-void s9ws_input_trim (S9wsInput *input);
+/* Makes the room for the message that is being inflated larger; @limit is how large it can
+ * become, or 0. */
+void s9ws_input_grow_inflated (S9wsInput *input,
+                               guint64    limit);
+
+/* A message that has been inflated is lent; puts a NUL behind it. */
+void s9ws_input_lend_inflated (S9wsInput   *input,
+                               S9wsMessage *message);
+
+/* Called while nothing comes: gives back what has grown, after a while.  @has_more: so will
+ * others, when this returns TRUE. */
+gboolean s9ws_input_trim (S9wsInput *input,
+                          gboolean   has_more);
+
+/* Has the time of s9ws_input_trim () come a while from now. */
+void s9ws_input_expect_trim (S9wsInput *input);
 
 /* The lent message stays where it is, and what follows it moves. */
 void s9ws_input_keep_lent (S9wsInput *input);
@@ -73,6 +89,16 @@ s9ws_input_make_room (S9wsInput *input,
   return s9ws_input_make_room_anyway (input, missing);
 }
 
+static inline gboolean
+s9ws_input_is_inflated (S9wsInput   *input,
+                        S9wsMessage *message)
+{
+  return input->inflated_block != NULL && message->data == input->inflated.data;
+}
+
+/* Gives up the block of a message that is lent no more. */
+void s9ws_input_take_back_block (S9wsInput *input);
+
 /* Puts back the byte that a NUL stands on. */
 static inline void
 s9ws_input_restore (S9wsInput *input)
@@ -90,7 +116,7 @@ s9ws_input_take_back (S9wsInput *input)
 {
   s9ws_input_restore (input);
   if (G_UNLIKELY (input->lent_block != NULL))
-    g_clear_pointer (&input->lent_block, s9ws_block_unref);
+    s9ws_input_take_back_block (input);
 }
 
 /* Puts a NUL behind a text that is to be lent. */

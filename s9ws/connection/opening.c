@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define BODY_MAX 65536                     /* bytes of a refusal's body that are kept */
+#define SUBJECT_MAX 64                     /* bytes of what is wrong with an answer */
 #define BODY_TIMEOUT (2 * G_USEC_PER_SEC)  /* µs that its rest is waited for */
 
 /* RFC 6455, section 4.1: 16 random bytes, in base64. */
@@ -93,6 +94,7 @@ s9ws_connection_write_request (S9wsConnection     *connection,
   const S9wsConnectionConfig *config = connection->config;
   g_autofree char *protocols = config->protocols != NULL ? g_strjoinv (", ", config->protocols) : NULL;
   g_autofree S9wsHeader *headers = NULL;
+  char extensions[S9WS_DEFLATE_OFFER_MAX];
   S9wsRequest request = { 0 };
   gsize size;
 
@@ -102,6 +104,11 @@ s9ws_connection_write_request (S9wsConnection     *connection,
   request.host = endpoint->host_header;
   request.key = connection->key;
   request.protocols = protocols != NULL && *protocols != '\0' ? protocols : NULL;
+  if (config->compression)
+    {
+      s9ws_deflate_write_offer (&config->deflate, extensions);
+      request.extensions = extensions;
+    }
   if (config->headers != NULL)
     request.headers = headers = make_headers (config->headers, endpoint, &request.n_headers);
   /* A header that the user sets counts for more than what the URI says. */
@@ -159,10 +166,16 @@ describe_fault (S9wsHandshakeFault fault)
       return _("the header Sec-WebSocket-Accept is missing");
     case S9WS_HANDSHAKE_FAULT_ACCEPT_WRONG:
       return _("the header Sec-WebSocket-Accept does not match the request");
-    case S9WS_HANDSHAKE_FAULT_EXTENSION:
-      return _("it names an extension that was not asked for");
     case S9WS_HANDSHAKE_FAULT_PROTOCOL:
       return _("it names a subprotocol that was not asked for");
+    case S9WS_HANDSHAKE_FAULT_EXTENSION:
+    case S9WS_HANDSHAKE_FAULT_EXTENSION_SYNTAX:
+    case S9WS_HANDSHAKE_FAULT_EXTENSION_REPEATED:
+    case S9WS_HANDSHAKE_FAULT_PARAMETER_UNKNOWN:
+    case S9WS_HANDSHAKE_FAULT_PARAMETER_REPEATED:
+    case S9WS_HANDSHAKE_FAULT_PARAMETER_VALUE:
+    case S9WS_HANDSHAKE_FAULT_PARAMETER_TOO_LARGE:
+    case S9WS_HANDSHAKE_FAULT_PARAMETER_MISSING:
     case S9WS_HANDSHAKE_FAULT_NONE:
     case S9WS_N_HANDSHAKE_FAULTS:
     default:
@@ -170,20 +183,61 @@ describe_fault (S9wsHandshakeFault fault)
     }
 }
 
+/* Of the header Sec-WebSocket-Extensions; @subject is the extension or parameter. */
+static char *
+describe_extension_fault (S9wsHandshakeFault fault,
+                          const char        *subject)
+{
+  switch ((int) fault)
+    {
+    case S9WS_HANDSHAKE_FAULT_EXTENSION:
+      return g_strdup_printf (_("it names the extension “%s”, which was not asked for"), subject);
+    case S9WS_HANDSHAKE_FAULT_EXTENSION_SYNTAX:
+      if (*subject == '\0')
+        return g_strdup (_("the header Sec-WebSocket-Extensions ends too early"));
+      return g_strdup_printf (_("the header Sec-WebSocket-Extensions is malformed at “%s”"), subject);
+    case S9WS_HANDSHAKE_FAULT_EXTENSION_REPEATED:
+      return g_strdup_printf (_("it names the extension “%s” twice"), subject);
+    case S9WS_HANDSHAKE_FAULT_PARAMETER_UNKNOWN:
+      return g_strdup_printf (_("permessage-deflate has no parameter “%s”"), subject);
+    case S9WS_HANDSHAKE_FAULT_PARAMETER_REPEATED:
+      return g_strdup_printf (_("the parameter %s of permessage-deflate comes twice"), subject);
+    case S9WS_HANDSHAKE_FAULT_PARAMETER_VALUE:
+      return g_strdup_printf (g_str_has_suffix (subject, "_bits")
+                                ? _("the parameter %s of permessage-deflate is not a number from 8 to 15")
+                                : _("the parameter %s of permessage-deflate has a value, but must have none"),
+                              subject);
+    case S9WS_HANDSHAKE_FAULT_PARAMETER_TOO_LARGE:
+      return g_strdup_printf (_("the parameter %s of permessage-deflate is larger than what was offered"), subject);
+    case S9WS_HANDSHAKE_FAULT_PARAMETER_MISSING:
+      return g_strdup_printf (_("the parameter %s of permessage-deflate was asked for, but is missing"), subject);
+    default:
+      g_return_val_if_reached (NULL);
+    }
+}
+
+static S9wsIoResult
+fail_upgrade_as (S9wsConnection *connection,
+                 const char     *description,
+                 GError        **error)
+{
+  if (connection->answer.status != 0)
+    g_set_error (error, S9WS_ERROR, S9WS_ERROR_HANDSHAKE,
+                 _("The server’s answer to the upgrade (HTTP status %u) is not valid: %s"),
+                 connection->answer.status, description);
+  else
+    g_set_error (error, S9WS_ERROR, S9WS_ERROR_HANDSHAKE,
+                 _("The server’s answer to the upgrade is not valid: %s"), description);
+
+  return S9WS_IO_FAILED;
+}
+
 static S9wsIoResult
 fail_upgrade (S9wsConnection    *connection,
               S9wsHandshakeFault fault,
               GError           **error)
 {
-  if (connection->answer.status != 0)
-    g_set_error (error, S9WS_ERROR, S9WS_ERROR_HANDSHAKE,
-                 _("The server’s answer to the upgrade (HTTP status %u) is not valid: %s"),
-                 connection->answer.status, describe_fault (fault));
-  else
-    g_set_error (error, S9WS_ERROR, S9WS_ERROR_HANDSHAKE,
-                 _("The server’s answer to the upgrade is not valid: %s"), describe_fault (fault));
-
-  return S9WS_IO_FAILED;
+  return fail_upgrade_as (connection, describe_fault (fault), error);
 }
 
 static void
@@ -260,6 +314,37 @@ keep_refusal (S9wsConnection     *connection,
   return TRUE;
 }
 
+static gboolean
+accept_extensions (S9wsConnection     *connection,
+                   const S9wsResponse *response,
+                   GError            **error)
+{
+  const S9wsConnectionConfig *config = connection->config;
+  S9wsAnswer *answer = &connection->answer;
+  g_autofree char *raw = NULL;
+  g_autofree char *subject = NULL;
+  g_autofree char *description = NULL;
+  bool is_agreed;
+  S9wsSlice slice;
+  S9wsHandshakeFault fault;
+
+  fault = s9ws_response_check_extensions (response, config->compression ? &config->deflate : NULL,
+                                          &is_agreed, &answer->deflate, &slice);
+  if (fault == S9WS_HANDSHAKE_FAULT_NONE)
+    {
+      answer->has_deflate = is_agreed;
+      if (is_agreed)
+        s9ws_connection_use_deflate (connection);
+      return TRUE;
+    }
+
+  raw = g_strndup (slice.data, MIN (slice.size, SUBJECT_MAX));
+  subject = g_utf8_make_valid (raw, -1);
+  description = describe_extension_fault (fault, subject);
+  fail_upgrade_as (connection, description, error);
+  return FALSE;
+}
+
 static S9wsIoResult
 accept_upgrade (S9wsConnection     *connection,
                 const S9wsResponse *response,
@@ -270,9 +355,11 @@ accept_upgrade (S9wsConnection     *connection,
   S9wsHandshakeFault fault;
 
   fault = s9ws_response_check (response, accept, (const char *const *) connection->config->protocols,
-                               FALSE, &protocol_index);
+                               TRUE, &protocol_index);
   if (fault != S9WS_HANDSHAKE_FAULT_NONE)
     return fail_upgrade (connection, fault, error);
+  if (!accept_extensions (connection, response, error))
+    return S9WS_IO_FAILED;
 
   if (protocol_index >= 0)
     connection->answer.protocol = g_strdup (connection->config->protocols[protocol_index]);

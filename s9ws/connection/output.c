@@ -46,28 +46,24 @@ s9ws_output_grow (S9wsOutput *output,
 void
 s9ws_output_begin_frame (S9wsOutput      *output,
                          S9wsOutputFrame *frame,
-                         S9wsOpcode       opcode,
-                         const guint8    *data,
-                         gsize            size,
                          gsize            max_size)
 {
-  gsize piece = MIN (size, max_size);
+  gsize piece = MIN (frame->size, max_size);
   guint8 *target = s9ws_output_reserve (output, S9WS_FRAME_HEADER_MAX + piece);
   gsize header_size;
 
   memcpy (frame->mask, s9ws_output_take_mask (output), S9WS_MASK_SIZE);
-  header_size = s9ws_frame_write_header (target, opcode, TRUE, 0, size, frame->mask);
+  header_size = s9ws_frame_write_header (target, frame->opcode, frame->is_final, frame->reserved_bits,
+                                         frame->size, frame->mask);
 
   /* So that pieces of a large frame fill whole TLS records. */
-  if (piece < size)
+  if (piece < frame->size)
     piece -= header_size;
 
   if (piece > 0)
-    s9ws_mask_copy (target + header_size, data, piece, frame->mask, 0);
+    s9ws_mask_copy (target + header_size, frame->data, piece, frame->mask, 0);
   output->end += header_size + piece;
 
-  frame->data = data;
-  frame->size = size;
   frame->offset = piece;
 }
 
@@ -85,14 +81,40 @@ s9ws_output_continue_frame (S9wsOutput      *output,
 }
 
 void
-s9ws_output_append_frame (S9wsOutput   *output,
-                          S9wsOpcode    opcode,
-                          const guint8 *data,
-                          gsize         size)
+s9ws_output_append_frame (S9wsOutput      *output,
+                          S9wsOutputFrame *frame)
 {
-  S9wsOutputFrame frame;
+  s9ws_output_begin_frame (output, frame, frame->size);
+}
 
-  s9ws_output_begin_frame (output, &frame, opcode, data, size, size);
+gsize
+s9ws_output_open_frame (S9wsOutput *output)
+{
+  gsize start = s9ws_output_get_size (output);
+
+  s9ws_output_reserve (output, S9WS_FRAME_HEADER_MAX);
+  output->end += S9WS_FRAME_HEADER_MAX;
+  return start;
+}
+
+gsize
+s9ws_output_close_frame (S9wsOutput      *output,
+                         S9wsOutputFrame *frame,
+                         gsize            start)
+{
+  guint8 *target = output->data + output->begin + start;
+  guint8 *payload = target + S9WS_FRAME_HEADER_MAX;
+  gsize size = s9ws_output_get_size (output) - start - S9WS_FRAME_HEADER_MAX;
+  gsize header_size;
+
+  memcpy (frame->mask, s9ws_output_take_mask (output), S9WS_MASK_SIZE);
+  header_size = s9ws_frame_write_header (target, frame->opcode, frame->is_final, frame->reserved_bits, size, frame->mask);
+  if (header_size < S9WS_FRAME_HEADER_MAX)
+    memmove (target + header_size, payload, size);
+  s9ws_mask_copy (target + header_size, target + header_size, size, frame->mask, 0);
+  output->end -= S9WS_FRAME_HEADER_MAX - header_size;
+
+  return size;
 }
 
 void

@@ -33,7 +33,11 @@ typedef struct
 {
   const guint8 *data;
   gsize size;
-  gsize offset;
+  guint8 opcode;
+  guint8 reserved_bits;
+  gboolean is_final;
+  gboolean is_compressed; /* to be compressed, by a sender */
+  gsize offset; /* this and the next are filled in here */
   guint8 mask[S9WS_MASK_SIZE];
 } S9wsOutputFrame;
 
@@ -45,19 +49,21 @@ void s9ws_output_refill_masks (S9wsOutput *output);
 /* Encodes the header and at most about @max_size bytes of the payload. */
 void s9ws_output_begin_frame    (S9wsOutput      *output,
                                  S9wsOutputFrame *frame,
-                                 S9wsOpcode       opcode,
-                                 const guint8    *data,
-                                 gsize            size,
                                  gsize            max_size);
 void s9ws_output_continue_frame (S9wsOutput      *output,
                                  S9wsOutputFrame *frame,
                                  gsize            max_size);
 
 /* Encodes a whole frame. */
-void s9ws_output_append_frame (S9wsOutput   *output,
-                               S9wsOpcode    opcode,
-                               const guint8 *data,
-                               gsize         size);
+void s9ws_output_append_frame (S9wsOutput      *output,
+                               S9wsOutputFrame *frame);
+
+/* Encodes a frame whose payload is first put into the output, behind what _open_frame ()
+ * reserves and returns the start of.  Returns the size of the payload. */
+gsize s9ws_output_open_frame  (S9wsOutput      *output);
+gsize s9ws_output_close_frame (S9wsOutput      *output,
+                               S9wsOutputFrame *frame,
+                               gsize            start);
 
 /* Appends what is encoded already, and takes it out of @other. */
 void s9ws_output_take (S9wsOutput *output,
