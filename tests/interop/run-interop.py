@@ -1,17 +1,19 @@
 #!/usr/bin/python3
 """run-interop.py: runs a test against the WebSocket server of another project.
 
-Starts the server, runs the test with the server's URI behind its arguments and with
-the certificate authority in S9WS_TEST_CA, and stops the server. The test's output and
-exit code are passed on. With a front, which speaks TLS to the client and none to the
-server, the URI is the front's.
+Starts the server, runs the test with the server's URI behind its arguments, with the
+certificate authority in S9WS_TEST_CA and the server's name in S9WS_TEST_PEER, and stops
+the server. The test's output and exit code are passed on. With a front, which speaks TLS
+to the client and none to the server, the URI is the front's.
 
-All servers send text and binary messages back, but for these texts, with which a
-client makes them do something:
+All servers compress if the client offers it, and send text and binary messages back, but
+for these texts, with which a client makes them do something:
 
   !ping TEXT          ping with that payload
   !close CODE REASON  start the closing handshake
   !burst N SIZE       send N binary messages, the i-th of bytes i % 256
+  !fragments N SIZE   send one binary message of N times SIZE bytes, the i-th ones i % 256,
+                      in N frames if they can
   !reset              send a part of a large message, then RST
   !subprotocol        send the negotiated one of "echo" and "chat", or nothing
 
@@ -92,7 +94,8 @@ def run_test_behind(arguments, port):
 
 def run_test(arguments, port):
     host = 'localhost' if arguments.scheme == 'wss' else '127.0.0.1'
-    environment = dict(os.environ, S9WS_TEST_CA=os.path.join(arguments.certificates, 'ca.pem'))
+    environment = dict(os.environ, S9WS_TEST_CA=os.path.join(arguments.certificates, 'ca.pem'),
+                       S9WS_TEST_PEER=arguments.server)
     uri = f'{arguments.scheme}://{host}:{port}/'
     test = subprocess.Popen(arguments.test + [uri], env=environment)
     try:

@@ -80,6 +80,20 @@ push_burst (Session *session,
 }
 
 static void
+push_fragments (Session *session,
+                guint    n,
+                gsize    size)
+{
+  for (guint i = 0; i < n; i++)
+    {
+      int kind = i == 0 ? LWS_WRITE_BINARY : LWS_WRITE_CONTINUATION;
+      Item *item = push (session, (enum lws_write_protocol) (i + 1 < n ? kind | LWS_WRITE_NO_FIN : kind), NULL, size);
+
+      memset (item->buffer + LWS_PRE, (int) (i % 256), size);
+    }
+}
+
+static void
 run_command (struct lws *wsi,
              Session    *session,
              const char *line)
@@ -97,6 +111,8 @@ run_command (struct lws *wsi,
     }
   else if (strcmp (words[0], "!burst") == 0 && n > 2)
     push_burst (session, (guint) atoi (words[1]), (gsize) atol (words[2]));
+  else if (strcmp (words[0], "!fragments") == 0 && n > 2)
+    push_fragments (session, (guint) atoi (words[1]), (gsize) atol (words[2]));
   else if (strcmp (words[0], "!reset") == 0)
     push (session, LWS_WRITE_BINARY | LWS_WRITE_NO_FIN, NULL, 1 << 16)->is_last = TRUE;
   else if (strcmp (words[0], "!subprotocol") == 0)
@@ -108,6 +124,14 @@ run_command (struct lws *wsi,
     }
   else
     push (session, LWS_WRITE_TEXT, line, strlen (line));
+}
+
+/* As raw bytes: the library's compression aborts on a second empty message. */
+static void
+push_empty (Session  *session,
+            gboolean  is_binary)
+{
+  push (session, LWS_WRITE_RAW, is_binary ? "\x82\x00" : "\x81\x00", 2);
 }
 
 static void
@@ -125,7 +149,9 @@ receive (struct lws *wsi,
   if (!lws_is_final_fragment (wsi))
     return;
 
-  if (!lws_frame_is_binary (wsi) && message->len > 0 && message->data[0] == '!')
+  if (message->len == 0)
+    push_empty (session, lws_frame_is_binary (wsi));
+  else if (!lws_frame_is_binary (wsi) && message->data[0] == '!')
     {
       g_autofree char *line = g_strndup ((const char *) message->data, message->len);
 
@@ -237,6 +263,11 @@ static const struct lws_protocols protocols[] = {
   { 0 },
 };
 
+static const struct lws_extension extensions[] = {
+  { "permessage-deflate", lws_extension_callback_pm_deflate, "permessage-deflate; client_no_context_takeover; client_max_window_bits" },
+  { 0 },
+};
+
 static gpointer
 wait_for_stdin (gpointer data)
 {
@@ -269,6 +300,7 @@ main (int    argc,
   info.port = port;
   info.iface = "127.0.0.1";
   info.protocols = protocols;
+  info.extensions = extensions;
   info.gid = (gid_t) -1;
   info.uid = (uid_t) -1;
   info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS;

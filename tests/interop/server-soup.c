@@ -74,6 +74,19 @@ send_burst (SoupWebsocketConnection *connection,
     }
 }
 
+/* libsoup sends messages whole. */
+static void
+send_whole (SoupWebsocketConnection *connection,
+            guint                    n,
+            gsize                    size)
+{
+  g_autofree guint8 *data = g_malloc (n * size + 1);
+
+  for (guint i = 0; i < n; i++)
+    memset (data + i * size, (int) (i % 256), size);
+  soup_websocket_connection_send_binary (connection, data, n * size);
+}
+
 static void
 run_command (SoupWebsocketConnection *connection,
              const char              *line,
@@ -88,6 +101,8 @@ run_command (SoupWebsocketConnection *connection,
     soup_websocket_connection_close (connection, (gushort) atoi (words[1]), n > 2 ? words[2] : "");
   else if (strcmp (words[0], "!burst") == 0 && n > 2)
     send_burst (connection, (guint) atoi (words[1]), (gsize) atol (words[2]));
+  else if (strcmp (words[0], "!fragments") == 0 && n > 2)
+    send_whole (connection, (guint) atoi (words[1]), (gsize) atol (words[2]));
   else if (strcmp (words[0], "!reset") == 0)
     reset (connection, socket);
   else if (strcmp (words[0], "!subprotocol") == 0)
@@ -192,7 +207,6 @@ main (int    argc,
   if (!g_option_context_parse (context, &argc, &argv, &error))
     g_error ("%s", error->message);
 
-  soup_server_remove_websocket_extension (server, SOUP_TYPE_WEBSOCKET_EXTENSION_DEFLATE);
   soup_server_add_websocket_handler (server, NULL, NULL, protocols, on_connection, NULL, NULL);
   if (!start_listening (server, &error))
     g_error ("%s", error->message);

@@ -11,6 +11,7 @@ import struct
 import sys
 
 import websockets
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
 
 async def reset(ws):
@@ -32,6 +33,9 @@ async def command(ws, line):
         n, size = map(int, rest.split())
         for i in range(n):
             await ws.send(bytes([i % 256]) * size)
+    elif name == '!fragments':
+        n, size = map(int, rest.split())
+        await ws.send(bytes([i % 256]) * size for i in range(n))
     elif name == '!reset':
         await reset(ws)
     elif name == '!subprotocol':
@@ -64,7 +68,8 @@ async def main():
         tls.load_cert_chain(arguments.certificate, arguments.key)
 
     async with websockets.serve(serve_connection, '127.0.0.1', arguments.port, ssl=tls,
-                                subprotocols=['echo', 'chat'], compression=None,
+                                subprotocols=['echo', 'chat'],
+                                extensions=[ServerPerMessageDeflateFactory()], compression=None,
                                 max_size=1 << 27, ping_interval=None) as server:
         print('PORT', server.sockets[0].getsockname()[1], flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.buffer.read)

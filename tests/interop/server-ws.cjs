@@ -57,6 +57,10 @@ function command(ws, line) {
         for (let i = 0; i < Number(first); i++)
             ws.send(Buffer.alloc(Number(others[0]), i % 256));
         break;
+    case '!fragments':
+        for (let i = 0; i < Number(first); i++)
+            ws.send(Buffer.alloc(Number(others[0]), i % 256), { fin: i === Number(first) - 1 });
+        break;
     case '!reset':
         reset(ws);
         break;
@@ -71,7 +75,7 @@ function command(ws, line) {
 const supported = ['echo', 'chat'];
 const webSocketServer = new WebSocketServer({
     server,
-    perMessageDeflate: false,
+    perMessageDeflate: { threshold: 0 },
     maxPayload: 2 ** 27,
     handleProtocols: offered => [...offered].find(name => supported.includes(name)) ?? false,
 });

@@ -344,6 +344,8 @@ session_run (const SessionKind   *kind,
                           "protocols", script->protocols,
                           "tls-context", tls_context,
                           NULL);
+  if (script->configure != NULL)
+    script->configure (options);
   client = g_object_new (kind->get_type (), "uri", uri, "options", options, NULL);
   session.client = client;
   session.log = g_string_new (NULL);

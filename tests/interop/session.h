@@ -38,6 +38,7 @@ typedef struct
   void (*pong) (Session *session,
                 GBytes  *data);
   gconstpointer data; /* of the test */
+  void (*configure) (S9wsOptions *options);
 } SessionScript;
 
 struct _Session

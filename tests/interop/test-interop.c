@@ -1,6 +1,7 @@
 /* test-interop.c: the clients against the server of another project
  *
- * Usage: test-interop URI, with S9WS_TEST_CA being the server's authority.
+ * Usage: test-interop URI, with S9WS_TEST_CA being the server's authority and
+ * S9WS_TEST_PEER its name.
  * run-interop.py starts the server, which knows a few commands; see there.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -12,9 +13,12 @@
 #define MEGABYTES(n) ((gsize) (n) << 20)
 #define N_BURST 1000
 #define BURST_SIZE 500
+#define N_FRAGMENTS 20
+#define FRAGMENT_SIZE 3000
 
 static const char *uri;
 static const char *ca_file;
+static gboolean is_lws; /* the peer is libwebsockets, whose compression knows less */
 
 /* The @index-th message of a conversation; returns NULL behind the last. */
 typedef GBytes *(*Conversation) (guint index,
@@ -94,9 +98,20 @@ all_sizes (guint     index,
   return index / 2 < G_N_ELEMENTS (sizes) ? make_message (sizes[index / 2], index, *is_text) : NULL;
 }
 
+/* libwebsockets 4.1 fails on compressed messages of half a megabyte, whichever client has
+ * sent them. */
 static GBytes *
 large (guint     index,
        gboolean *is_text)
+{
+  *is_text = index == 1;
+
+  return index < 2 ? make_message (is_lws ? 128 * 1024 : MEGABYTES (16), index, *is_text) : NULL;
+}
+
+static GBytes *
+very_large (guint     index,
+            gboolean *is_text)
 {
   *is_text = index == 1;
 
@@ -110,6 +125,19 @@ burst (guint     index,
   *is_text = index % 3 == 0;
 
   return index < N_BURST ? make_message (index * 7 % 600, index, *is_text) : NULL;
+}
+
+/* Mostly small ones, some of up to 128 KiB. */
+static GBytes *
+mixture (guint     index,
+         gboolean *is_text)
+{
+  *is_text = index % 3 == 0;
+
+  if (index % 50 == 49)
+    return make_message (index * 131 + 1, index, *is_text);
+
+  return burst (index, is_text);
 }
 
 static gboolean
@@ -218,6 +246,75 @@ check_burst (Session      *session,
 }
 
 static void
+ask_for_fragments (Session *session)
+{
+  g_autofree char *command = g_strdup_printf ("!fragments %d %d", N_FRAGMENTS, FRAGMENT_SIZE);
+
+  session_send_text (session, command);
+}
+
+static void
+check_fragments (Session      *session,
+                 gboolean      is_text,
+                 const guint8 *data,
+                 gsize         size)
+{
+  g_assert_false (is_text);
+  g_assert_cmpuint (size, ==, N_FRAGMENTS * FRAGMENT_SIZE);
+  for (gsize i = 0; i < size; i++)
+    g_assert_cmpuint (data[i], ==, i / FRAGMENT_SIZE);
+
+  if (session->n_messages == 0)
+    ask_for_fragments (session);
+  else
+    end_session (session);
+}
+
+/* As many of both directions as there are messages that can be. */
+static void
+check_compressed (Session      *session,
+                  gboolean      is_text,
+                  const guint8 *data,
+                  gsize         size)
+{
+  g_autoptr (S9wsStats) stats = s9ws_client_get_stats (session->client);
+
+  check_echo (session, is_text, data, size);
+  if (session->n_messages + 1 < N_BURST)
+    return;
+
+  g_assert_cmpuint (stats->compressed_messages_sent, >, N_BURST - 10);
+  g_assert_cmpuint (stats->compressed_messages_received, >, N_BURST - 10);
+  g_assert_cmpuint (stats->compressed_bytes_sent, <, stats->bytes_sent * 3 / 4);
+  end_session (session);
+}
+
+static void
+check_uncompressed (Session      *session,
+                    gboolean      is_text,
+                    const guint8 *data,
+                    gsize         size)
+{
+  g_autoptr (S9wsStats) stats = s9ws_client_get_stats (session->client);
+
+  g_assert_cmpuint (stats->compressed_messages_sent, ==, 0);
+  g_assert_cmpuint (stats->compressed_messages_received, ==, 0);
+  check_echo_and_send_next (session, is_text, data, size);
+}
+
+static void
+offer_nothing (S9wsOptions *options)
+{
+  g_object_set (options, "compression", FALSE, NULL);
+}
+
+static void
+compress_all (S9wsOptions *options)
+{
+  g_object_set (options, "compression-threshold", G_GUINT64_CONSTANT (0), NULL);
+}
+
+static void
 send_ping (Session *session)
 {
   g_autoptr (GError) error = NULL;
@@ -290,7 +387,9 @@ static const Conversation few_texts_in = few_texts;
 static const Conversation few_binaries_in = few_binaries;
 static const Conversation all_sizes_in = all_sizes;
 static const Conversation large_in = large;
+static const Conversation very_large_in = very_large;
 static const Conversation burst_in = burst;
+static const Conversation mixture_in = mixture;
 static const char *const chat_only[] = { "chat", NULL };
 static const char *const unknown_and_chat[] = { "unknown", "chat", NULL };
 
@@ -308,6 +407,17 @@ static const SessionScript scripts[] = {
     .activated = send_all, .message = check_echo_of_burst, .data = &burst_in },
   { .name = "burst-from-server", .log = "activated 1000 messages closed(3001,done) quit",
     .activated = ask_for_burst, .message = check_burst },
+  { .name = "fragments-from-server", .log = "activated 2 messages closed(3001,done) quit",
+    .activated = ask_for_fragments, .message = check_fragments },
+  { .name = "all-compressed", .log = "activated 12 messages closed(3001,done) quit",
+    .configure = compress_all,
+    .activated = send_first, .message = check_echo_and_send_next, .data = &all_sizes_in },
+  { .name = "uncompressed", .log = "activated 12 messages closed(3001,done) quit",
+    .configure = offer_nothing,
+    .activated = send_first, .message = check_uncompressed, .data = &all_sizes_in },
+  { .name = "uncompressed-large", .log = "activated 2 messages closed(3001,done) quit",
+    .configure = offer_nothing,
+    .activated = send_first, .message = check_uncompressed, .data = &very_large_in },
   { .name = "ping-pong",
     .log = "activated pong(from us) ping(from the server) 1 messages closed(3001,done) quit",
     .activated = send_ping, .pong = ask_for_ping, .ping = answer_ping, .message = check_pings },
@@ -327,6 +437,53 @@ static const SessionScript scripts[] = {
     .activated = ask_for_reset },
 };
 /* clang-format on */
+
+/* Every window, with and without context takeover: a client of one kind for each. */
+
+#define N_SETTINGS (7 * 4)
+
+static guint setting; /* of the session that runs */
+
+static void
+configure_setting (S9wsOptions *options)
+{
+  guint bits = 9 + setting / 4;
+
+  /* libwebsockets does not say that it agrees to what binds the server. */
+  g_object_set (options,
+                "compression-threshold", G_GUINT64_CONSTANT (0),
+                "client-max-window-bits", bits,
+                "server-max-window-bits", is_lws ? 15 : bits,
+                "client-no-context-takeover", setting % 2 == 1,
+                "server-no-context-takeover", !is_lws && setting / 2 % 2 == 1,
+                NULL);
+}
+
+static const SessionScript setting_script = {
+  .name = "setting", .log = "activated 1000 messages closed(3001,done) quit",
+  .configure = configure_setting,
+  .activated = send_all, .message = check_compressed, .data = &mixture_in
+};
+
+static void
+run_setting (gconstpointer data)
+{
+  setting = GPOINTER_TO_UINT (data);
+  session_run (&session_kinds[setting % n_session_kinds], &setting_script, uri, ca_file);
+}
+
+static void
+add_settings (void)
+{
+  for (guint i = 0; i < N_SETTINGS; i++)
+    {
+      g_autofree char *path = g_strdup_printf ("/interop/compression/%u-bits%s%s", 9 + i / 4,
+                                               i % 2 == 1 ? "/client-no-context-takeover" : "",
+                                               i / 2 % 2 == 1 ? "/server-no-context-takeover" : "");
+
+      g_test_add_data_func (path, GUINT_TO_POINTER (i), run_setting);
+    }
+}
 
 typedef struct
 {
@@ -353,6 +510,7 @@ main (int    argc,
 
   uri = argv[1];
   ca_file = g_getenv ("S9WS_TEST_CA");
+  is_lws = g_strcmp0 (g_getenv ("S9WS_TEST_PEER"), "lws") == 0;
 
   for (gsize i = 0; i < n_session_kinds; i++)
     for (gsize j = 0; j < G_N_ELEMENTS (scripts); j++)
@@ -364,6 +522,8 @@ main (int    argc,
         *test = (Test){ &session_kinds[i], &scripts[j] };
         g_test_add_data_func_full (path, test, run_test, g_free);
       }
+
+  add_settings ();
 
   return g_test_run ();
 }
