@@ -301,6 +301,30 @@ s9ws_async_client_send (S9wsClient    *client,
 }
 
 static gboolean
+s9ws_async_client_begin_message (S9wsClient  *client,
+                                 S9wsOpcode   opcode,
+                                 GError     **error)
+{
+  return s9ws_async_thread_begin_message (get_thread (client), opcode, error);
+}
+
+static gboolean
+s9ws_async_client_append (S9wsClient    *client,
+                          const guint8  *data,
+                          gsize          size,
+                          GError       **error)
+{
+  return s9ws_async_thread_send_piece (get_thread (client), data, size, FALSE, error);
+}
+
+static gboolean
+s9ws_async_client_finish_message (S9wsClient  *client,
+                                  GError     **error)
+{
+  return s9ws_async_thread_send_piece (get_thread (client), NULL, 0, TRUE, error);
+}
+
+static gboolean
 s9ws_async_client_close (S9wsClient  *client,
                          guint        code,
                          const char  *reason,
@@ -386,6 +410,9 @@ s9ws_async_client_class_init (S9wsAsyncClientClass *klass)
   client_class->run = s9ws_async_client_run;
   client_class->receive = s9ws_async_client_receive;
   client_class->send = s9ws_async_client_send;
+  client_class->begin_message = s9ws_async_client_begin_message;
+  client_class->append = s9ws_async_client_append;
+  client_class->finish_message = s9ws_async_client_finish_message;
   client_class->close = s9ws_async_client_close;
   client_class->set_compress = s9ws_async_client_set_compress;
   client_class->wake = s9ws_async_client_wake;

@@ -772,7 +772,9 @@ send_locked (S9wsAsyncThread *thread,
 {
   S9wsOutputFrame frame;
 
-  if (!check_open_locked (thread, error) || !check_buffer_locked (thread, size, error))
+  if (!check_open_locked (thread, error) ||
+      (opcode < S9WS_OPCODE_CLOSE && !s9ws_sender_check_whole (&thread->sender, error)) ||
+      !check_buffer_locked (thread, size, error))
     return FALSE;
 
   s9ws_sender_prepare (&thread->sender, &frame, opcode, data, size);
@@ -797,6 +799,69 @@ s9ws_async_thread_send (S9wsAsyncThread *thread,
 
   g_mutex_lock (&thread->lock);
   is_sent = send_locked (thread, opcode, data, size, error);
+  g_mutex_unlock (&thread->lock);
+
+  if (is_sent)
+    s9ws_async_thread_wake (thread);
+  return is_sent;
+}
+
+gboolean
+s9ws_async_thread_begin_message (S9wsAsyncThread  *thread,
+                                 S9wsOpcode        opcode,
+                                 GError          **error)
+{
+  gboolean has_begun;
+
+  g_mutex_lock (&thread->lock);
+  has_begun = check_open_locked (thread, error) && s9ws_sender_check_whole (&thread->sender, error);
+  if (has_begun)
+    s9ws_sender_begin (&thread->sender, opcode);
+  g_mutex_unlock (&thread->lock);
+
+  return has_begun;
+}
+
+static gboolean
+send_piece_locked (S9wsAsyncThread  *thread,
+                   const guint8     *data,
+                   gsize             size,
+                   gboolean          is_final,
+                   GError          **error)
+{
+  S9wsOutputFrame frame;
+  S9wsUtf8 utf8;
+
+  if (!check_open_locked (thread, error) ||
+      !s9ws_sender_check_piece (&thread->sender, data, size, is_final, &utf8, error) ||
+      (!is_final && !check_buffer_locked (thread, size, error)))
+    return FALSE;
+
+  if (size == 0 && !is_final)
+    return TRUE;
+
+  s9ws_sender_prepare_piece (&thread->sender, &frame, data, size, is_final, &utf8);
+  encode_locked (thread, &frame);
+  thread->sent.bytes_sent += size;
+  if (is_final)
+    {
+      thread->sent.messages_sent++;
+      thread->n_outbox++;
+    }
+  return TRUE;
+}
+
+gboolean
+s9ws_async_thread_send_piece (S9wsAsyncThread  *thread,
+                              const guint8     *data,
+                              gsize             size,
+                              gboolean          is_final,
+                              GError          **error)
+{
+  gboolean is_sent;
+
+  g_mutex_lock (&thread->lock);
+  is_sent = send_piece_locked (thread, data, size, is_final, error);
   g_mutex_unlock (&thread->lock);
 
   if (is_sent)

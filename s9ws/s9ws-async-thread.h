@@ -52,6 +52,15 @@ gboolean s9ws_async_thread_close    (S9wsAsyncThread  *thread,
                                      guint             code,
                                      const char       *reason,
                                      GError          **error);
+gboolean s9ws_async_thread_begin_message  (S9wsAsyncThread  *thread,
+                                           S9wsOpcode        opcode,
+                                           GError          **error);
+/* The last piece has no bytes. */
+gboolean s9ws_async_thread_send_piece     (S9wsAsyncThread  *thread,
+                                           const guint8     *data,
+                                           gsize             size,
+                                           gboolean          is_final,
+                                           GError          **error);
 void     s9ws_async_thread_set_compress (S9wsAsyncThread *thread,
                                          gboolean         compress);
 void     s9ws_async_thread_wake     (S9wsAsyncThread  *thread);

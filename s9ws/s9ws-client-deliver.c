@@ -23,6 +23,7 @@ enum
   ERROR,
   QUIT,
   ACCEPT_CERTIFICATE,
+  MESSAGE_PIECE,
   N_SIGNALS
 };
 
@@ -31,6 +32,9 @@ enum
 #define PATIENCE 64        /* looks */
 
 static guint signals[N_SIGNALS];
+
+G_STATIC_ASSERT ((guint) S9WS_PIECE_FIRST == S9WS_PIECE_IS_FIRST && (guint) S9WS_PIECE_LAST == S9WS_PIECE_IS_LAST &&
+                 (guint) S9WS_PIECE_TEXT == S9WS_PIECE_IS_TEXT);
 
 /* For C handlers of a signal with one pointer, which is lent to them as it is. */
 static void
@@ -213,6 +217,25 @@ s9ws_client_install_signals (S9wsClientClass *klass)
    * Since: 0.1
    */
   signals[QUIT] = add_plain_signal (klass, "quit");
+
+  /**
+   * S9wsClient::message-piece:
+   * @client: the client
+   * @data: the piece; it may be kept by taking a reference
+   * @flags: where in its message it stands, and whether that is a text
+   *
+   * Emitted for each piece of a text or binary message, as it arrives, if
+   * [property@S9ws.Options:max-piece-size] is set. [signal@S9ws.Client::text-message] and
+   * [signal@S9ws.Client::binary-message] are not emitted then.
+   *
+   * What has come of a text is valid UTF-8, but for a character that the next piece goes on
+   * with. Pings and pongs may come between pieces, other messages may not.
+   *
+   * Since: 0.1
+   */
+  signals[MESSAGE_PIECE] = g_signal_new ("message-piece", G_TYPE_FROM_CLASS (klass),
+                                         G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                                         G_TYPE_NONE, 2, G_TYPE_BYTES, S9WS_TYPE_PIECE_FLAGS);
 
   /**
    * S9wsClient::accept-certificate:
@@ -407,6 +430,10 @@ s9ws_client_hand_over (S9wsClient  *client,
       if (iface->ping != NULL)
         iface->ping (client->handler, client, data, size);
       break;
+    case S9WS_MESSAGE_PIECE:
+      if (iface->message_piece != NULL)
+        iface->message_piece (client->handler, client, data, size, (S9wsPieceFlags) message->piece_flags);
+      break;
     default:
       if (iface->pong != NULL)
         iface->pong (client->handler, client, data, size);
@@ -446,6 +473,8 @@ get_bytes_signal (guint opcode)
       return signals[BINARY_MESSAGE];
     case S9WS_OPCODE_PING:
       return signals[PING];
+    case S9WS_MESSAGE_PIECE:
+      return signals[MESSAGE_PIECE];
     default:
       return signals[PONG];
     }
@@ -468,6 +497,18 @@ is_listened_to (S9wsClient *client,
   return TRUE;
 }
 
+/* A signal with one argument more than the others. */
+static void
+emit_with_bytes (S9wsClient        *client,
+                 const S9wsMessage *message,
+                 GBytes            *bytes)
+{
+  if (message->opcode == S9WS_MESSAGE_PIECE)
+    EMIT (client, signals[MESSAGE_PIECE], bytes, (S9wsPieceFlags) message->piece_flags);
+  else
+    EMIT (client, get_bytes_signal (message->opcode), bytes);
+}
+
 void
 s9ws_client_emit_bytes (S9wsClient     *client,
                         S9wsConnection *connection,
@@ -484,7 +525,7 @@ s9ws_client_emit_bytes (S9wsClient     *client,
     bytes = g_bytes_new_with_free_func (message->data, message->size, (GDestroyNotify) s9ws_block_unref,
                                         s9ws_connection_share_block (connection));
 
-  EMIT (client, get_bytes_signal (message->opcode), bytes);
+  emit_with_bytes (client, message, bytes);
   g_bytes_unref (bytes);
 }
 
@@ -499,6 +540,8 @@ get_event_opcode (S9wsEventKind kind)
       return S9WS_OPCODE_BINARY;
     case S9WS_EVENT_KIND_PING:
       return S9WS_OPCODE_PING;
+    case S9WS_EVENT_KIND_MESSAGE_PIECE:
+      return S9WS_MESSAGE_PIECE;
     default:
       return S9WS_OPCODE_PONG;
     }
@@ -511,6 +554,7 @@ deliver_payload (S9wsClient *client,
   S9wsMessage message = { .opcode = get_event_opcode (s9ws_event_get_kind (event)) };
 
   message.data = (guint8 *) s9ws_event_get_data (event, &message.size);
+  message.piece_flags = (guint8) s9ws_event_get_piece_flags (event);
   if (client->handler_iface != NULL)
     {
       s9ws_client_hand_over (client, &message);
@@ -523,7 +567,7 @@ deliver_payload (S9wsClient *client,
     {
       GBytes *bytes = s9ws_event_get_bytes (event);
 
-      EMIT (client, get_bytes_signal (message.opcode), bytes);
+      emit_with_bytes (client, &message, bytes);
       g_bytes_unref (bytes);
     }
 }
@@ -555,6 +599,7 @@ s9ws_client_deliver_event (S9wsClient *client,
     case S9WS_EVENT_KIND_BINARY_MESSAGE:
     case S9WS_EVENT_KIND_PING:
     case S9WS_EVENT_KIND_PONG:
+    case S9WS_EVENT_KIND_MESSAGE_PIECE:
     default:
       deliver_payload (client, event);
       break;

@@ -526,6 +526,14 @@ fail_not_open (S9wsState   state,
   return FALSE;
 }
 
+static inline void
+finish_send (S9wsClient *client)
+{
+  if (G_UNLIKELY (s9ws_connection_get_buffered (client->connection) > 0) &&
+      S9WS_CLIENT_GET_CLASS (client)->finish_send != NULL)
+    S9WS_CLIENT_GET_CLASS (client)->finish_send (client);
+}
+
 static gboolean
 direct_send (S9wsClient    *client,
              S9wsOpcode     opcode,
@@ -540,10 +548,52 @@ direct_send (S9wsClient    *client,
   if (!s9ws_connection_send (client->connection, opcode, data, size, error))
     return FALSE;
 
-  if (G_UNLIKELY (s9ws_connection_get_buffered (client->connection) > 0) &&
-      S9WS_CLIENT_GET_CLASS (client)->finish_send != NULL)
-    S9WS_CLIENT_GET_CLASS (client)->finish_send (client);
+  finish_send (client);
+  return TRUE;
+}
 
+static gboolean
+direct_begin_message (S9wsClient  *client,
+                      S9wsOpcode   opcode,
+                      GError     **error)
+{
+  S9wsState state = (S9wsState) g_atomic_int_get (&client->state);
+
+  if (state != S9WS_STATE_OPEN)
+    return fail_not_open (state, error);
+
+  return s9ws_connection_begin_message (client->connection, opcode, error);
+}
+
+static gboolean
+direct_append (S9wsClient    *client,
+               const guint8  *data,
+               gsize          size,
+               GError       **error)
+{
+  S9wsState state = (S9wsState) g_atomic_int_get (&client->state);
+
+  if (state != S9WS_STATE_OPEN)
+    return fail_not_open (state, error);
+  if (!s9ws_connection_append (client->connection, data, size, error))
+    return FALSE;
+
+  finish_send (client);
+  return TRUE;
+}
+
+static gboolean
+direct_finish_message (S9wsClient  *client,
+                       GError     **error)
+{
+  S9wsState state = (S9wsState) g_atomic_int_get (&client->state);
+
+  if (state != S9WS_STATE_OPEN)
+    return fail_not_open (state, error);
+  if (!s9ws_connection_finish_message (client->connection, error))
+    return FALSE;
+
+  finish_send (client);
   return TRUE;
 }
 
@@ -639,6 +689,9 @@ s9ws_client_class_use_direct (S9wsClientClass *klass)
   klass->run = direct_run;
   klass->receive = direct_receive;
   klass->send = direct_send;
+  klass->begin_message = direct_begin_message;
+  klass->append = direct_append;
+  klass->finish_message = direct_finish_message;
   klass->close = direct_close;
   klass->set_compress = direct_set_compress;
   klass->wake = direct_wake;

@@ -82,6 +82,16 @@ struct _S9wsClientClass
                     const guint8 *data,
                     gsize         size,
                     GError      **error);
+  /* Of a message in pieces; the last has no bytes. */
+  gboolean (*begin_message) (S9wsClient *client,
+                             S9wsOpcode  opcode,
+                             GError    **error);
+  gboolean (*append) (S9wsClient   *client,
+                      const guint8 *data,
+                      gsize         size,
+                      GError      **error);
+  gboolean (*finish_message) (S9wsClient *client,
+                              GError    **error);
   gboolean (*close) (S9wsClient *client,
                      guint       code,
                      const char *reason,

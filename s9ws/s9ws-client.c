@@ -108,6 +108,30 @@ default_send (S9wsClient    *client,
 }
 
 static gboolean
+default_begin_message (S9wsClient  *client,
+                       S9wsOpcode   opcode,
+                       GError     **error)
+{
+  return fail_abstract (client, error);
+}
+
+static gboolean
+default_append (S9wsClient    *client,
+                const guint8  *data,
+                gsize          size,
+                GError       **error)
+{
+  return fail_abstract (client, error);
+}
+
+static gboolean
+default_finish_message (S9wsClient  *client,
+                        GError     **error)
+{
+  return fail_abstract (client, error);
+}
+
+static gboolean
 default_close (S9wsClient  *client,
                guint        code,
                const char  *reason,
@@ -364,6 +388,9 @@ s9ws_client_class_init (S9wsClientClass *klass)
   klass->run = default_open;
   klass->receive = default_receive;
   klass->send = default_send;
+  klass->begin_message = default_begin_message;
+  klass->append = default_append;
+  klass->finish_message = default_finish_message;
   klass->close = default_close;
   klass->set_compress = default_set_compress;
   klass->wake = default_wake;
@@ -809,7 +836,8 @@ is_client (S9wsClient *client)
  * @text: the text, UTF-8
  * @error: return location for a #GError
  *
- * Sends a text message (RFC 6455, section 5.6).
+ * Sends a text message (RFC 6455, section 5.6). One that is too large to be had whole can
+ * be sent in pieces: see [method@S9ws.Client.begin_message].
  *
  * It leaves at once. What the socket does not take is kept and sent as soon as it does;
  * [property@S9ws.Client:buffered-amount] tells how much that is.

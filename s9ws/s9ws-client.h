@@ -156,6 +156,18 @@ gboolean s9ws_client_send_pong       (S9wsClient    *client,
                                       gsize          length,
                                       GError       **error);
 S9WS_AVAILABLE_IN_0_1
+gboolean s9ws_client_begin_message (S9wsClient       *client,
+                                    S9wsMessageKind   kind,
+                                    GError          **error);
+S9WS_AVAILABLE_IN_0_1
+gboolean s9ws_client_append         (S9wsClient    *client,
+                                     const guint8  *data,
+                                     gsize          length,
+                                     GError       **error);
+S9WS_AVAILABLE_IN_0_1
+gboolean s9ws_client_finish_message (S9wsClient  *client,
+                                     GError     **error);
+S9WS_AVAILABLE_IN_0_1
 gboolean s9ws_client_close           (S9wsClient    *client,
                                       guint          code,
                                       const char    *reason,

@@ -32,7 +32,17 @@ G_DEFINE_ENUM_TYPE (S9wsEventKind, s9ws_event_kind,
                     G_DEFINE_ENUM_VALUE (S9WS_EVENT_KIND_PONG, "pong"),
                     G_DEFINE_ENUM_VALUE (S9WS_EVENT_KIND_CONNECTION_CLOSED, "connection-closed"),
                     G_DEFINE_ENUM_VALUE (S9WS_EVENT_KIND_ERROR, "error"),
-                    G_DEFINE_ENUM_VALUE (S9WS_EVENT_KIND_QUIT, "quit"))
+                    G_DEFINE_ENUM_VALUE (S9WS_EVENT_KIND_QUIT, "quit"),
+                    G_DEFINE_ENUM_VALUE (S9WS_EVENT_KIND_MESSAGE_PIECE, "message-piece"))
+
+G_DEFINE_ENUM_TYPE (S9wsMessageKind, s9ws_message_kind,
+                    G_DEFINE_ENUM_VALUE (S9WS_MESSAGE_KIND_TEXT, "text"),
+                    G_DEFINE_ENUM_VALUE (S9WS_MESSAGE_KIND_BINARY, "binary"))
+
+G_DEFINE_FLAGS_TYPE (S9wsPieceFlags, s9ws_piece_flags,
+                     G_DEFINE_ENUM_VALUE (S9WS_PIECE_FIRST, "first"),
+                     G_DEFINE_ENUM_VALUE (S9WS_PIECE_LAST, "last"),
+                     G_DEFINE_ENUM_VALUE (S9WS_PIECE_TEXT, "text"))
 
 G_DEFINE_ENUM_TYPE (S9wsEndInitiator, s9ws_end_initiator,
                     G_DEFINE_ENUM_VALUE (S9WS_END_INITIATOR_NOBODY, "nobody"),

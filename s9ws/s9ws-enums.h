@@ -75,6 +75,8 @@ typedef enum
  * @S9WS_EVENT_KIND_CONNECTION_CLOSED: the connection ended by a close or by loss
  * @S9WS_EVENT_KIND_ERROR: something failed
  * @S9WS_EVENT_KIND_QUIT: the last event, whatever the end was
+ * @S9WS_EVENT_KIND_MESSAGE_PIECE: a piece of a message, with
+ *   [property@S9ws.Options:max-piece-size]
  *
  * What a [struct@S9ws.Event] tells of.
  *
@@ -90,6 +92,7 @@ typedef enum
   S9WS_EVENT_KIND_CONNECTION_CLOSED,
   S9WS_EVENT_KIND_ERROR,
   S9WS_EVENT_KIND_QUIT,
+  S9WS_EVENT_KIND_MESSAGE_PIECE,
 } S9wsEventKind;
 
 /**
@@ -113,10 +116,46 @@ typedef enum
   S9WS_END_INITIATOR_REMOTE,
 } S9wsEndInitiator;
 
+/**
+ * S9wsMessageKind:
+ * @S9WS_MESSAGE_KIND_TEXT: UTF-8
+ * @S9WS_MESSAGE_KIND_BINARY: any bytes
+ *
+ * What a message that is sent in pieces holds (RFC 6455, section 5.6).
+ *
+ * Since: 0.1
+ */
+typedef enum
+{
+  S9WS_MESSAGE_KIND_TEXT,
+  S9WS_MESSAGE_KIND_BINARY,
+} S9wsMessageKind;
+
+/**
+ * S9wsPieceFlags:
+ * @S9WS_PIECE_FIRST: a message begins with this piece
+ * @S9WS_PIECE_LAST: the message ends with this piece, which may be empty
+ * @S9WS_PIECE_TEXT: the message is a text. Its pieces are valid UTF-8 one behind another;
+ *   one by one they may end within a character
+ *
+ * Where in a message a piece stands. A message of one piece has both %S9WS_PIECE_FIRST
+ * and %S9WS_PIECE_LAST.
+ *
+ * Since: 0.1
+ */
+typedef enum /*< flags >*/
+{
+  S9WS_PIECE_FIRST = 1 << 0,
+  S9WS_PIECE_LAST = 1 << 1,
+  S9WS_PIECE_TEXT = 1 << 2,
+} S9wsPieceFlags;
+
 #define S9WS_TYPE_STATE (s9ws_state_get_type ())
 #define S9WS_TYPE_WAIT_STRATEGY (s9ws_wait_strategy_get_type ())
 #define S9WS_TYPE_EVENT_KIND (s9ws_event_kind_get_type ())
 #define S9WS_TYPE_END_INITIATOR (s9ws_end_initiator_get_type ())
+#define S9WS_TYPE_MESSAGE_KIND (s9ws_message_kind_get_type ())
+#define S9WS_TYPE_PIECE_FLAGS (s9ws_piece_flags_get_type ())
 #define S9WS_TYPE_ERROR (s9ws_error_get_type ())
 
 S9WS_AVAILABLE_IN_0_1
@@ -127,6 +166,10 @@ S9WS_AVAILABLE_IN_0_1
 GType s9ws_event_kind_get_type    (void) G_GNUC_CONST;
 S9WS_AVAILABLE_IN_0_1
 GType s9ws_end_initiator_get_type (void) G_GNUC_CONST;
+S9WS_AVAILABLE_IN_0_1
+GType s9ws_message_kind_get_type  (void) G_GNUC_CONST;
+S9WS_AVAILABLE_IN_0_1
+GType s9ws_piece_flags_get_type   (void) G_GNUC_CONST;
 S9WS_AVAILABLE_IN_0_1
 GType s9ws_error_get_type         (void) G_GNUC_CONST;
 

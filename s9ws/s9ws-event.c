@@ -22,7 +22,7 @@ struct _S9wsEvent
 {
   gatomicrefcount ref_count;
   S9wsEventKind kind;
-  guint code;
+  guint code;              /* of a piece: its flags */
   gsize size;
   const guint8 *data;      /* NUL-terminated if it is a text; in payload or in block */
   S9wsBlock *block;        /* or NULL */
@@ -136,6 +136,8 @@ get_message_kind (const S9wsMessage *message)
       return S9WS_EVENT_KIND_BINARY_MESSAGE;
     case S9WS_OPCODE_PING:
       return S9WS_EVENT_KIND_PING;
+    case S9WS_MESSAGE_PIECE:
+      return S9WS_EVENT_KIND_MESSAGE_PIECE;
     default:
       return S9WS_EVENT_KIND_PONG;
     }
@@ -145,15 +147,23 @@ S9wsEvent *
 s9ws_event_new_message (S9wsConnection    *connection,
                         const S9wsMessage *message)
 {
+  S9wsEventKind kind = get_message_kind (message);
   S9wsEvent *event;
 
   if (message->size < S9WS_SHARED_MIN)
-    return event_alloc (get_message_kind (message), message->data, message->size);
+    {
+      event = event_alloc (kind, message->data, message->size);
+    }
+  else
+    {
+      event = event_alloc (kind, NULL, 0);
+      event->block = s9ws_connection_share_block (connection);
+      event->data = message->data;
+      event->size = message->size;
+    }
 
-  event = event_alloc (get_message_kind (message), NULL, 0);
-  event->block = s9ws_connection_share_block (connection);
-  event->data = message->data;
-  event->size = message->size;
+  if (kind == S9WS_EVENT_KIND_MESSAGE_PIECE)
+    event->code = message->piece_flags;
   return event;
 }
 
@@ -298,12 +308,19 @@ s9ws_event_get_text (S9wsEvent *event)
   return g_atomic_pointer_get (&event->text);
 }
 
+static gboolean
+has_payload (S9wsEvent *event)
+{
+  return (event->kind >= S9WS_EVENT_KIND_TEXT_MESSAGE && event->kind <= S9WS_EVENT_KIND_PONG) ||
+         event->kind == S9WS_EVENT_KIND_MESSAGE_PIECE;
+}
+
 /**
  * s9ws_event_get_data:
  * @event: an event
  * @length: (out): the number of bytes
  *
- * Gets the exact bytes of a message, ping or pong. They live as long as the event.
+ * Gets the exact bytes of a message, piece, ping or pong. They live as long as the event.
  *
  * Returns: (transfer none) (array length=length) (element-type guint8): the bytes;
  *   none if the event has no payload
@@ -314,13 +331,10 @@ const guint8 *
 s9ws_event_get_data (S9wsEvent *event,
                      gsize     *length)
 {
-  gboolean has_payload;
-
   g_return_val_if_fail (event != NULL, NULL);
   g_return_val_if_fail (length != NULL, NULL);
 
-  has_payload = event->kind >= S9WS_EVENT_KIND_TEXT_MESSAGE && event->kind <= S9WS_EVENT_KIND_PONG;
-  *length = has_payload ? event->size : 0;
+  *length = has_payload (event) ? event->size : 0;
   return event->data;
 }
 
@@ -328,7 +342,7 @@ s9ws_event_get_data (S9wsEvent *event,
  * s9ws_event_get_bytes:
  * @event: an event
  *
- * Gets the exact bytes of a message, ping or pong. They share the event's memory and
+ * Gets the exact bytes of a message, piece, ping or pong. They share the event's memory and
  * keep it alive.
  *
  * Returns: (transfer full) (nullable): the bytes, or %NULL if the event has no payload
@@ -340,7 +354,7 @@ s9ws_event_get_bytes (S9wsEvent *event)
 {
   g_return_val_if_fail (event != NULL, NULL);
 
-  if (event->kind < S9WS_EVENT_KIND_TEXT_MESSAGE || event->kind > S9WS_EVENT_KIND_PONG)
+  if (!has_payload (event))
     return NULL;
 
   return g_bytes_new_with_free_func (event->data, event->size,
@@ -362,7 +376,26 @@ s9ws_event_get_code (S9wsEvent *event)
 {
   g_return_val_if_fail (event != NULL, 0);
 
-  return event->code;
+  return event->kind == S9WS_EVENT_KIND_MESSAGE_PIECE ? 0 : event->code;
+}
+
+/**
+ * s9ws_event_get_piece_flags:
+ * @event: an event
+ *
+ * Gets where in its message a piece stands. Its bytes are those of
+ * [method@S9ws.Event.get_bytes].
+ *
+ * Returns: the flags of a %S9WS_EVENT_KIND_MESSAGE_PIECE, 0 for other kinds
+ *
+ * Since: 0.1
+ */
+S9wsPieceFlags
+s9ws_event_get_piece_flags (S9wsEvent *event)
+{
+  g_return_val_if_fail (event != NULL, 0);
+
+  return event->kind == S9WS_EVENT_KIND_MESSAGE_PIECE ? (S9wsPieceFlags) event->code : 0;
 }
 
 /**

@@ -17,26 +17,28 @@ G_BEGIN_DECLS
 typedef struct _S9wsEvent S9wsEvent;
 
 S9WS_AVAILABLE_IN_0_1
-GType          s9ws_event_get_type   (void) G_GNUC_CONST;
+GType           s9ws_event_get_type        (void) G_GNUC_CONST;
 S9WS_AVAILABLE_IN_0_1
-S9wsEvent     *s9ws_event_ref        (S9wsEvent *event);
+S9wsEvent      *s9ws_event_ref             (S9wsEvent *event);
 S9WS_AVAILABLE_IN_0_1
-void           s9ws_event_unref      (S9wsEvent *event);
+void            s9ws_event_unref           (S9wsEvent *event);
 S9WS_AVAILABLE_IN_0_1
-S9wsEventKind  s9ws_event_get_kind   (S9wsEvent *event);
+S9wsEventKind   s9ws_event_get_kind        (S9wsEvent *event);
 S9WS_AVAILABLE_IN_0_1
-const char    *s9ws_event_get_text   (S9wsEvent *event);
+const char     *s9ws_event_get_text        (S9wsEvent *event);
 S9WS_AVAILABLE_IN_0_1
-const guint8  *s9ws_event_get_data   (S9wsEvent *event,
-                                      gsize     *length);
+const guint8   *s9ws_event_get_data        (S9wsEvent *event,
+                                            gsize     *length);
 S9WS_AVAILABLE_IN_0_1
-GBytes        *s9ws_event_get_bytes  (S9wsEvent *event);
+GBytes         *s9ws_event_get_bytes       (S9wsEvent *event);
 S9WS_AVAILABLE_IN_0_1
-guint          s9ws_event_get_code   (S9wsEvent *event);
+guint           s9ws_event_get_code        (S9wsEvent *event);
 S9WS_AVAILABLE_IN_0_1
-const char    *s9ws_event_get_reason (S9wsEvent *event);
+S9wsPieceFlags  s9ws_event_get_piece_flags (S9wsEvent *event);
 S9WS_AVAILABLE_IN_0_1
-const GError  *s9ws_event_get_error  (S9wsEvent *event);
+const char     *s9ws_event_get_reason      (S9wsEvent *event);
+S9WS_AVAILABLE_IN_0_1
+const GError   *s9ws_event_get_error       (S9wsEvent *event);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (S9wsEvent, s9ws_event_unref)
 

@@ -10,6 +10,7 @@
 
 #include <glib-object.h>
 
+#include "s9ws-enums.h"
 #include "s9ws-version.h"
 
 G_BEGIN_DECLS
@@ -36,6 +37,8 @@ G_DECLARE_INTERFACE (S9wsHandler, s9ws_handler, S9WS, HANDLER, GObject)
  *   a close or by loss
  * @error: called once, where something failed
  * @quit: called once, always last
+ * @message_piece: called with a piece of a message, instead of @text_message and
+ *   @binary_message, if [property@S9ws.Options:max-piece-size] is set
  *
  * The virtual functions of [iface@S9ws.Handler]. Each may be left out.
  *
@@ -189,6 +192,25 @@ struct _S9wsHandlerInterface
    */
   void (*quit) (S9wsHandler *handler,
                 S9wsClient  *client);
+
+  /**
+   * S9wsHandlerInterface::message_piece:
+   * @handler: a handler
+   * @client: the client
+   * @data: (array length=length) (element-type guint8): the piece; not terminated, and of
+   *   a text maybe ending within a character
+   * @length: the length of @data in bytes; it may be 0
+   * @flags: where in its message it stands
+   *
+   * A piece of a message has come.
+   *
+   * Since: 0.1
+   */
+  void (*message_piece) (S9wsHandler    *handler,
+                         S9wsClient     *client,
+                         const guint8   *data,
+                         gsize           length,
+                         S9wsPieceFlags  flags);
 };
 
 G_END_DECLS

@@ -48,6 +48,7 @@ struct _S9wsOptions
   gboolean compression;
   guint compression_level;
   guint64 compression_threshold;
+  guint64 max_piece_size;
   guint client_max_window_bits;
   guint server_max_window_bits;
   gboolean client_no_context_takeover;
@@ -81,6 +82,7 @@ enum
   PROP_COMPRESSION,
   PROP_COMPRESSION_LEVEL,
   PROP_COMPRESSION_THRESHOLD,
+  PROP_MAX_PIECE_SIZE,
   PROP_CLIENT_MAX_WINDOW_BITS,
   PROP_SERVER_MAX_WINDOW_BITS,
   PROP_CLIENT_NO_CONTEXT_TAKEOVER,
@@ -160,6 +162,9 @@ s9ws_options_get_property (GObject    *object,
       break;
     case PROP_COMPRESSION_THRESHOLD:
       g_value_set_uint64 (value, options->compression_threshold);
+      break;
+    case PROP_MAX_PIECE_SIZE:
+      g_value_set_uint64 (value, options->max_piece_size);
       break;
     case PROP_CLIENT_MAX_WINDOW_BITS:
       g_value_set_uint (value, options->client_max_window_bits);
@@ -257,6 +262,9 @@ s9ws_options_set_property (GObject      *object,
       break;
     case PROP_COMPRESSION_THRESHOLD:
       options->compression_threshold = g_value_get_uint64 (value);
+      break;
+    case PROP_MAX_PIECE_SIZE:
+      options->max_piece_size = g_value_get_uint64 (value);
       break;
     case PROP_CLIENT_MAX_WINDOW_BITS:
       options->client_max_window_bits = g_value_get_uint (value);
@@ -443,6 +451,24 @@ s9ws_options_class_init (S9wsOptionsClass *klass)
   properties[PROP_MAX_MESSAGE_SIZE] =
     g_param_spec_uint64 ("max-message-size", NULL, NULL,
                          0, G_MAXUINT64, G_GUINT64_CONSTANT (64) * 1024 * 1024,
+                         flags);
+
+  /**
+   * S9wsOptions:max-piece-size:
+   *
+   * If it is not 0, messages are not put together: what has arrived of a text or binary
+   * message is delivered at once, as [signal@S9ws.Client::message-piece], in pieces of at
+   * most this many bytes.
+   *
+   * The memory for a message is bounded by its pieces then, whether it is compressed or
+   * not, and [property@S9ws.Options:max-message-size] goes on bounding its length: set that
+   * to 0 for messages of any length.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_MAX_PIECE_SIZE] =
+    g_param_spec_uint64 ("max-piece-size", NULL, NULL,
+                         0, G_MAXUINT64, 0,
                          flags);
 
   /**
@@ -861,6 +887,7 @@ copy (S9wsOptions *options)
   settings->connection.deflate.server_no_context_takeover = options->server_no_context_takeover;
   settings->connection.compression_level = options->compression_level;
   settings->connection.compression_threshold = options->compression_threshold;
+  settings->connection.max_piece_size = options->max_piece_size;
   settings->dial.timeout = options->connect_timeout;
   settings->dial.nodelay = options->nodelay;
   settings->dial.ttl = options->ttl;

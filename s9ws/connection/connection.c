@@ -44,6 +44,8 @@ s9ws_connection_new (S9wsTransport              *transport,
   s9ws_sender_init (&connection->sender);
   connection->short_limit = s9ws_sender_get_short_limit (&connection->sender);
   s9ws_message_decoder_init (&connection->decoder, S9WS_ROLE_CLIENT, 0, config->max_message_size);
+  if (config->max_piece_size != 0)
+    s9ws_message_decoder_use_pieces (&connection->decoder, config->max_piece_size);
 
   s9ws_connection_write_request (connection, endpoint);
   s9ws_connection_set_phase (connection, S9WS_PHASE_TLS_HANDSHAKE, config->handshake_timeout);
@@ -180,7 +182,8 @@ log_frame (S9wsConnection *connection,
            gsize           size)
 {
   static const char *const names[] = {
-    "continuation", "text", "binary", "?", "?", "?", "?", "?", "close", "ping", "pong"
+    "continuation", "text", "binary", "?", "?", "?", "?", "?", "close", "ping", "pong",
+    [S9WS_MESSAGE_PIECE] = "piece",
   };
 
   g_log_structured ("s9ws-wire", G_LOG_LEVEL_DEBUG, "MESSAGE", "%p: %s %s, %" G_GSIZE_FORMAT " bytes",
@@ -255,6 +258,26 @@ send_compressed (S9wsConnection  *connection,
   s9ws_connection_flush (connection);
 }
 
+static void
+log_sent (S9wsConnection        *connection,
+          const S9wsOutputFrame *frame)
+{
+  log_frame (connection, frame->is_compressed ? "sent compressed" : "sent", frame->opcode, frame->size);
+}
+
+static void
+send_prepared (S9wsConnection  *connection,
+               S9wsOutputFrame *frame)
+{
+  if (G_UNLIKELY (connection->logs_frames))
+    log_sent (connection, frame);
+
+  if (frame->is_compressed)
+    send_compressed (connection, frame);
+  else
+    send_as_it_is (connection, frame);
+}
+
 /* Sends, or keeps, a frame that has been checked. */
 static void
 send_frame (S9wsConnection *connection,
@@ -265,13 +288,7 @@ send_frame (S9wsConnection *connection,
   S9wsOutputFrame frame;
 
   s9ws_sender_prepare (&connection->sender, &frame, opcode, data, size);
-  if (G_UNLIKELY (connection->logs_frames))
-    log_frame (connection, frame.is_compressed ? "sent compressed" : "sent", opcode, size);
-
-  if (frame.is_compressed)
-    send_compressed (connection, &frame);
-  else
-    send_as_it_is (connection, &frame);
+  send_prepared (connection, &frame);
 }
 
 G_NO_INLINE static gboolean
@@ -384,6 +401,7 @@ send_of_any_kind (S9wsConnection  *connection,
 {
   if (!check_phase (connection, error) ||
       !s9ws_connection_check_send (opcode, data, size, error) ||
+      (opcode < S9WS_OPCODE_CLOSE && !s9ws_sender_check_whole (&connection->sender, error)) ||
       !check_buffer (connection, size, error))
     return FALSE;
 
@@ -450,6 +468,65 @@ s9ws_connection_send (S9wsConnection  *connection,
   connection->counters.messages_sent++;
   connection->counters.bytes_sent += size;
   return TRUE;
+}
+
+gboolean
+s9ws_connection_begin_message (S9wsConnection  *connection,
+                               S9wsOpcode       opcode,
+                               GError         **error)
+{
+  if (!check_phase (connection, error) || !s9ws_sender_check_whole (&connection->sender, error))
+    return FALSE;
+
+  s9ws_sender_begin (&connection->sender, opcode);
+  connection->short_limit = s9ws_sender_get_short_limit (&connection->sender);
+  return TRUE;
+}
+
+static gboolean
+send_piece (S9wsConnection  *connection,
+            const guint8    *data,
+            gsize            size,
+            gboolean         is_final,
+            GError         **error)
+{
+  S9wsOutputFrame frame;
+  S9wsUtf8 utf8;
+
+  if (!check_phase (connection, error) ||
+      !s9ws_sender_check_piece (&connection->sender, data, size, is_final, &utf8, error) ||
+      (!is_final && !check_buffer (connection, size, error)))
+    return FALSE;
+
+  if (size == 0 && !is_final)
+    return TRUE;
+
+  s9ws_sender_prepare_piece (&connection->sender, &frame, data, size, is_final, &utf8);
+  connection->short_limit = s9ws_sender_get_short_limit (&connection->sender);
+  send_prepared (connection, &frame);
+  if (G_UNLIKELY (connection->write_error != NULL))
+    return check_phase (connection, error);
+
+  connection->counters.bytes_sent += size;
+  if (is_final)
+    connection->counters.messages_sent++;
+  return TRUE;
+}
+
+gboolean
+s9ws_connection_append (S9wsConnection  *connection,
+                        const guint8    *data,
+                        gsize            size,
+                        GError         **error)
+{
+  return send_piece (connection, data, size, FALSE, error);
+}
+
+gboolean
+s9ws_connection_finish_message (S9wsConnection  *connection,
+                                GError         **error)
+{
+  return send_piece (connection, NULL, 0, TRUE, error);
 }
 
 void
@@ -689,7 +766,18 @@ lend (S9wsConnection *connection,
 
   if (message->opcode == S9WS_OPCODE_TEXT)
     s9ws_input_terminate (input, message);
-  s9ws_input_expect_like (input, message->size);
+  if (message->opcode != S9WS_MESSAGE_PIECE)
+    s9ws_input_expect_like (input, message->size);
+}
+
+static void
+on_piece (S9wsConnection *connection,
+          S9wsMessage    *message)
+{
+  lend (connection, message);
+  connection->counters.bytes_received += message->size;
+  if ((message->piece_flags & S9WS_PIECE_IS_LAST) != 0)
+    connection->counters.messages_received++;
 }
 
 /* FALSE: the caller has nothing to see of it. */
@@ -706,6 +794,9 @@ on_message (S9wsConnection *connection,
     case S9WS_OPCODE_BINARY:
       lend (connection, message);
       break;
+    case S9WS_MESSAGE_PIECE:
+      on_piece (connection, message);
+      return TRUE;
     case S9WS_OPCODE_PING:
       on_ping (connection, message);
       return TRUE;
@@ -738,11 +829,13 @@ static S9wsMessageResult
 decode (S9wsConnection *connection,
         S9wsMessage    *message)
 {
+  const S9wsConnectionConfig *config = connection->config;
   S9wsInput *input = &connection->input;
+  guint64 limit = config->max_piece_size != 0 ? config->max_piece_size : config->max_message_size;
   S9wsMessageResult result;
 
   while ((result = s9ws_message_decoder_next (&connection->decoder, &input->window, message)) == S9WS_MESSAGE_NO_ROOM)
-    s9ws_input_grow_inflated (input, connection->config->max_message_size);
+    s9ws_input_grow_inflated (input, limit);
 
   return result;
 }

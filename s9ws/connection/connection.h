@@ -36,6 +36,7 @@ typedef struct
   S9wsDeflateParameters deflate;
   guint compression_level;
   guint64 compression_threshold; /* shorter messages are sent as they are */
+  guint64 max_piece_size;        /* 0: messages are delivered whole */
 } S9wsConnectionConfig;
 
 typedef enum
@@ -163,6 +164,18 @@ gboolean s9ws_connection_send (S9wsConnection  *connection,
                                const guint8    *data,
                                gsize            size,
                                GError         **error);
+
+/* Sends a message in pieces: it is begun, gets any number of pieces and is finished.  In
+ * between only control frames can be sent.  What fails has changed nothing. */
+gboolean s9ws_connection_begin_message  (S9wsConnection  *connection,
+                                         S9wsOpcode       opcode,
+                                         GError         **error);
+gboolean s9ws_connection_append         (S9wsConnection  *connection,
+                                         const guint8    *data,
+                                         gsize            size,
+                                         GError         **error);
+gboolean s9ws_connection_finish_message (S9wsConnection  *connection,
+                                         GError         **error);
 
 /* Whether messages that are sent may be compressed, where that was agreed on. */
 void s9ws_connection_set_compress (S9wsConnection *connection,

@@ -92,7 +92,7 @@ s9ws_output_open_frame (S9wsOutput *output)
 {
   gsize start = s9ws_output_get_size (output);
 
-  s9ws_output_reserve (output, S9WS_FRAME_HEADER_MAX);
+  s9ws_output_reserve (output, S9WS_FRAME_HEADER_MAX + 1);
   output->end += S9WS_FRAME_HEADER_MAX;
   return start;
 }

@@ -59,7 +59,7 @@ void s9ws_output_append_frame (S9wsOutput      *output,
                                S9wsOutputFrame *frame);
 
 /* Encodes a frame whose payload is first put into the output, behind what _open_frame ()
- * reserves and returns the start of.  Returns the size of the payload. */
+ * reserves and returns the start of; there is room for one byte.  Returns the size of the payload. */
 gsize s9ws_output_open_frame  (S9wsOutput      *output);
 gsize s9ws_output_close_frame (S9wsOutput      *output,
                                S9wsOutputFrame *frame,

@@ -264,6 +264,124 @@ test_vector (gconstpointer data)
     }
 }
 
+/* Pieces */
+
+typedef struct
+{
+  const char *name;
+  Setup setup;
+  const char *input;
+  gsize size;
+  const char *log;    /* if all of it comes at once */
+  const char *merged; /* however it comes */
+} PieceVector;
+
+#define PIECES        \
+  {                   \
+    15, TRUE, 1000, 3 \
+  }
+#define SHORT_PIECES \
+  {                  \
+    15, TRUE, 4, 3   \
+  }
+#define LARGE_PIECES    \
+  {                     \
+    15, TRUE, 1000, 100 \
+  }
+
+/* clang-format off */
+static const PieceVector piece_vectors[] = {
+  { "text", PIECES, BYTES ("\x81\x05Hello"), "first-text(Hel).last-text(lo).", "text[Hello]" },
+  { "whole", PIECES, BYTES ("\x82\x03Hel"), "first-last-binary(Hel).", "binary[Hel]" },
+  { "twice", PIECES, BYTES ("\x82\x06HelHel"), "first-binary(Hel).last-binary(Hel).", "binary[HelHel]" },
+  { "empty", PIECES, BYTES ("\x82\x00\x81\x00"), "first-last-binary().first-last-text().", "binary[]text[]" },
+  { "fragments", PIECES, BYTES ("\x01\x04Hell\x89\x01?\x00\x00\x80\x01o"), "first-text(Hel).text(l).ping(?).last-text(o).", "text[Hellping(?).o]" },
+  { "empty-last", PIECES, BYTES ("\x01\x03Hel\x80\x00\x81\x01x"), "first-text(Hel).last-text().first-last-text(x).", "text[Hel]text[x]" },
+  { "empty-fragments", PIECES, BYTES ("\x01\x00\x00\x00\x80\x00"), "first-last-text().", "text[]" },
+  { "unfinished", PIECES, BYTES ("\x82\x7e\x02\x00Hell"), "first-binary(Hel).binary(l).", "binary[Hell" },
+  { "within-character", PIECES, BYTES ("\x81\x04" "ab\xc3\xa4"), "first-text(ab\\c3).last-text(\\a4).", "text[ab\\c3\\a4]" },
+  { "bad-text", PIECES, BYTES ("\x81\x7e\x02\x00Hel\xff"), "first-text(Hel).!text", "text[Hel!text" },
+  { "text-cut-off", PIECES, BYTES ("\x81\x04Hel\xc3"), "first-text(Hel).!text", "text[Hel!text" },
+  { "too-big", SHORT_PIECES, BYTES ("\x81\x05Hello"), "!message too big", "!message too big" },
+  { "too-big-in-fragments", SHORT_PIECES, BYTES ("\x01\x03Hel\x80\x02lo"), "first-text(Hel).!message too big", "text[Hel!message too big" },
+  { "large-pieces", LARGE_PIECES, BYTES ("\x01\x03Hel\x80\x02lo"), "first-text(Hel).last-text(lo).", "text[Hello]" },
+  { "close", PIECES, BYTES ("\x01\x03Hel\x88\x00"), "first-text(Hel).close().", "text[Helclose()." },
+
+  { "compressed", PIECES, BYTES ("\xc1\x07" HELLO), "first-text(Hel).last-text(lo).", "text[Hello]" },
+  { "compressed-twice", PIECES, BYTES ("\xc1\x07" HELLO "\xc2\x05\xf2\x00\x11\x00\x00"), "first-text(Hel).last-text(lo).first-binary(Hel).last-binary(lo).", "text[Hello]binary[Hello]" },
+  { "compressed-fragments", PIECES, BYTES ("\x41\x03\xf2\x48\xcd\x89\x01?\x80\x04\xc9\xc9\x07\x00"), "first-text(He).ping(?).text(llo).last-text().", NULL },
+  { "compressed-large-pieces", LARGE_PIECES, BYTES ("\xc1\x07" HELLO), "first-last-text(Hello).", "text[Hello]" },
+  { "compressed-empty", PIECES, BYTES ("\xc1\x01\x00\xc2\x00"), "first-last-text().first-last-binary().", "text[]binary[]" },
+  { "compressed-and-not", PIECES, BYTES ("\xc1\x07" HELLO "\x82\x04xxxx\x89\x00"), "first-text(Hel).last-text(lo).first-binary(xxx).last-binary(x).ping().", "text[Hello]binary[xxxx]ping()." },
+  { "compressed-too-big", SHORT_PIECES, BYTES ("\xc1\x07" HELLO), "first-text(Hel).!message too big", "text[Hel!message too big" },
+  { "compressed-bad-text", PIECES, BYTES ("\xc1\x0b\x00\x05\x00\xfa\xff\x48\x65\x6c\xff\x6f\x00"), "first-text(Hel).!text", "text[Hel!text" },
+  { "compressed-malformed", PIECES, BYTES ("\xc1\x0a\xf2\x48\xcd\xc9\xc9\x07\x00\x00\x00\x00"), "first-text(Hel).!compressed data", "text[Hel!compressed data" },
+};
+/* clang-format on */
+
+/* Takes the pieces together: a message stands in brackets. */
+static void
+merge_pieces (const char *log,
+              GString    *merged)
+{
+  g_auto (GStrv) parts = g_strsplit (log, ").", -1);
+
+  for (gsize i = 0; parts[i] != NULL; i++)
+    {
+      gboolean is_first = g_str_has_prefix (parts[i], "first-");
+      const char *rest = parts[i] + (is_first ? strlen ("first-") : 0);
+      gboolean is_last = g_str_has_prefix (rest, "last-");
+      const char *kind = rest + (is_last ? strlen ("last-") : 0);
+      const char *open = strchr (kind, '(');
+
+      if (open == NULL || !(g_str_has_prefix (kind, "text") || g_str_has_prefix (kind, "binary")))
+        {
+          g_string_append_printf (merged, "%s%s", parts[i], open != NULL ? ")." : "");
+          continue;
+        }
+
+      if (is_first)
+        g_string_append_printf (merged, "%.*s[", (int) (open - kind), kind);
+      g_string_append_printf (merged, "%s%s", open + 1, is_last ? "]" : "");
+    }
+}
+
+/* What is wrong may be found before all in front of it has been delivered. */
+static gboolean
+is_merged_like (const char *merged,
+                const char *expected)
+{
+  const char *end = strchr (expected, '!');
+  const char *violation = strchr (merged, '!');
+
+  if (end == NULL || violation == NULL)
+    return g_str_equal (merged, expected);
+
+  return g_str_equal (violation, end) && (violation == merged || g_str_has_prefix (merged, "text["));
+}
+
+static void
+test_pieces (gconstpointer data)
+{
+  const PieceVector *vector = data;
+
+  for (gsize step = 1; step <= vector->size; step++)
+    {
+      g_autoptr (GString) merged = g_string_new (NULL);
+      Receiver receiver;
+
+      receiver_init (&receiver, &vector->setup);
+      receive (&receiver, (const guint8 *) vector->input, vector->size, step);
+      merge_pieces (receiver.log->str, merged);
+      if (step == vector->size)
+        g_assert_cmpstr (receiver.log->str, ==, vector->log);
+      if (vector->merged != NULL && !is_merged_like (merged->str, vector->merged))
+        g_assert_cmpstr (merged->str, ==, vector->merged);
+      receiver_clear (&receiver);
+      g_assert_cmpuint (n_allocated, ==, 0);
+    }
+}
+
 /* Both directions */
 
 /* A text that a window of few bits has forgotten the beginning of. */
@@ -560,6 +678,49 @@ test_bomb (void)
   receiver_clear (&receiver);
 }
 
+/* A compressed message of any length, with the room of a piece. */
+static void
+test_pieces_bound (void)
+{
+  enum
+  {
+    PIECE = 10000,
+    PART = 1 << 20,
+    N_PARTS = 32
+  };
+  const Setup setup = { 15, TRUE, 0, PIECE };
+  g_autofree guint8 *zeros = g_malloc0 (PART);
+  g_autoptr (GByteArray) out = g_byte_array_new ();
+  g_autoptr (GByteArray) frames = g_byte_array_new ();
+  S9wsMessageResult result;
+  S9wsMessage message;
+  S9wsDeflater deflater;
+  Receiver receiver;
+  gsize size = 0, n = 0;
+
+  s9ws_deflater_init (&deflater, &memory, 9, 15, TRUE);
+  for (guint i = 0; i < N_PARTS; i++)
+    deflate_part (&deflater, zeros, PART, 1 << 16, out);
+  s9ws_deflater_release (&deflater);
+  add_frame (frames, S9WS_OPCODE_BINARY, TRUE, S9WS_RSV1, out->data, out->len - S9WS_DEFLATE_TAIL_SIZE);
+
+  receiver_init (&receiver, &setup);
+  receiver_add (&receiver, frames->data, frames->len);
+  while ((result = receiver_next (&receiver, &message, 1000)) == S9WS_MESSAGE_READY)
+    {
+      g_assert_cmpuint (message.size, <=, PIECE);
+      g_assert_cmpint ((message.piece_flags & S9WS_PIECE_IS_FIRST) != 0, ==, size == 0);
+      size += message.size;
+      n++;
+      g_assert_cmpint ((message.piece_flags & S9WS_PIECE_IS_LAST) != 0, ==, size == (gsize) PART * N_PARTS);
+    }
+  g_assert_cmpint (result, ==, S9WS_MESSAGE_INCOMPLETE);
+  g_assert_cmpuint (size, ==, (gsize) PART * N_PARTS);
+  g_assert_cmpuint (n, ==, size / PIECE + 1);
+  g_assert_cmpuint (receiver.inflated.capacity, ==, PIECE);
+  receiver_clear (&receiver);
+}
+
 /* Agreeing */
 
 static const S9wsDeflateParameters defaults = { 15, 15, false, false };
@@ -671,6 +832,8 @@ main (int    argc,
 
   ADD_TABLE ("/deflate/receive/", vectors, test_vector);
   ADD_TABLE ("/deflate/answer/", answers, test_answer);
+  ADD_TABLE ("/deflate/pieces/", piece_vectors, test_pieces);
+  g_test_add_func ("/deflate/pieces-bound", test_pieces_bound);
   for (guint bits = S9WS_WINDOW_BITS_MIN; bits <= S9WS_WINDOW_BITS_MAX; bits++)
     {
       g_autofree char *round_trip = g_strdup_printf ("/deflate/round-trip/%u", bits);
