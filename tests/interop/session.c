@@ -136,6 +136,38 @@ on_binary_message (S9wsClient *client,
 }
 
 static void
+add_piece (Session        *session,
+           const guint8   *data,
+           gsize           size,
+           S9wsPieceFlags  flags)
+{
+  g_assert_cmpint ((flags & S9WS_PIECE_FIRST) != 0, ==, session->message == NULL);
+  if (session->message == NULL)
+    session->message = g_byte_array_new ();
+
+  session->n_pieces++;
+  g_byte_array_append (session->message, data, (guint) size);
+  if ((flags & S9WS_PIECE_LAST) != 0)
+    {
+      g_autoptr (GByteArray) message = g_steal_pointer (&session->message);
+
+      on_message (session, (flags & S9WS_PIECE_TEXT) != 0, message->data, message->len);
+    }
+}
+
+static void
+on_message_piece (S9wsClient     *client,
+                  GBytes         *bytes,
+                  S9wsPieceFlags  flags,
+                  Session        *session)
+{
+  gsize size;
+  const guint8 *data = g_bytes_get_data (bytes, &size);
+
+  add_piece (session, data, size, flags);
+}
+
+static void
 on_ping (S9wsClient *client,
          GBytes     *data,
          Session    *session)
@@ -210,6 +242,10 @@ on_event (Session   *session,
       data = s9ws_event_get_data (event, &size);
       on_message (session, FALSE, data, size);
       break;
+    case S9WS_EVENT_KIND_MESSAGE_PIECE:
+      data = s9ws_event_get_data (event, &size);
+      add_piece (session, data, size, s9ws_event_get_piece_flags (event));
+      break;
     case S9WS_EVENT_KIND_PING:
     case S9WS_EVENT_KIND_PONG:
       {
@@ -242,6 +278,7 @@ connect_signals (Session *session)
   g_signal_connect (session->client, "activated", G_CALLBACK (on_activated), session);
   g_signal_connect (session->client, "text-message", G_CALLBACK (on_text_message), session);
   g_signal_connect (session->client, "binary-message", G_CALLBACK (on_binary_message), session);
+  g_signal_connect (session->client, "message-piece", G_CALLBACK (on_message_piece), session);
   g_signal_connect (session->client, "ping", G_CALLBACK (on_ping), session);
   g_signal_connect (session->client, "pong", G_CALLBACK (on_pong), session);
   g_signal_connect (session->client, "connection-closed", G_CALLBACK (on_connection_closed),

@@ -50,6 +50,8 @@ struct _Session
   GString *log;
   guint n_messages;    /* in all */
   guint n_unlogged;    /* since the last entry in the log */
+  guint n_pieces;      /* in all */
+  GByteArray *message; /* the pieces that have come of it */
   gboolean has_failed; /* there was an error */
 };
 

@@ -15,6 +15,7 @@
 #define BURST_SIZE 500
 #define N_FRAGMENTS 20
 #define FRAGMENT_SIZE 3000
+#define PIECE_SIZE 7777 /* which parts characters of two, three and four bytes */
 
 static const char *uri;
 static const char *ca_file;
@@ -138,6 +139,17 @@ mixture (guint     index,
     return make_message (index * 131 + 1, index, *is_text);
 
   return burst (index, is_text);
+}
+
+static GBytes *
+up_to_128k (guint     index,
+            gboolean *is_text)
+{
+  static const gsize sizes[] = { 0, 1, 126, 7777, 65536, 131072 };
+
+  *is_text = index % 2 == 0;
+
+  return index / 2 < G_N_ELEMENTS (sizes) ? make_message (sizes[index / 2], index, *is_text) : NULL;
 }
 
 static gboolean
@@ -315,6 +327,70 @@ compress_all (S9wsOptions *options)
 }
 
 static void
+in_pieces (S9wsOptions *options)
+{
+  g_object_set (options, "max-piece-size", G_GUINT64_CONSTANT (1000), NULL);
+}
+
+static void
+in_plain_pieces (S9wsOptions *options)
+{
+  in_pieces (options);
+  offer_nothing (options);
+}
+
+static gboolean
+send_in_pieces (Session *session,
+                guint    index)
+{
+  const Conversation *conversation = session->script->data;
+  gboolean is_text;
+  g_autoptr (GBytes) message = (*conversation) (index, &is_text);
+  g_autoptr (GError) error = NULL;
+  const guint8 *data;
+  gsize size;
+
+  if (message == NULL)
+    return FALSE;
+
+  data = g_bytes_get_data (message, &size);
+  s9ws_client_begin_message (session->client, is_text ? S9WS_MESSAGE_KIND_TEXT : S9WS_MESSAGE_KIND_BINARY, &error);
+  g_assert_no_error (error);
+  for (gsize i = 0; i < size; i += PIECE_SIZE)
+    {
+      s9ws_client_append (session->client, data + i, MIN (PIECE_SIZE, size - i), &error);
+      g_assert_no_error (error);
+    }
+  s9ws_client_send_ping (session->client, NULL, 0, &error);
+  g_assert_no_error (error);
+  s9ws_client_finish_message (session->client, &error);
+  g_assert_no_error (error);
+
+  return TRUE;
+}
+
+static void
+send_first_in_pieces (Session *session)
+{
+  g_assert_true (send_in_pieces (session, 0));
+}
+
+/* The pong to the ping within it comes before the echo. */
+static void
+check_pieces (Session      *session,
+              gboolean      is_text,
+              const guint8 *data,
+              gsize         size)
+{
+  check_echo (session, is_text, data, size);
+  if (send_in_pieces (session, session->n_messages + 1))
+    return;
+
+  g_assert_cmpuint (session->n_pieces, >, 2 * 131072 / 1000);
+  end_session (session);
+}
+
+static void
 send_ping (Session *session)
 {
   g_autoptr (GError) error = NULL;
@@ -390,8 +466,15 @@ static const Conversation large_in = large;
 static const Conversation very_large_in = very_large;
 static const Conversation burst_in = burst;
 static const Conversation mixture_in = mixture;
+static const Conversation up_to_128k_in = up_to_128k;
 static const char *const chat_only[] = { "chat", NULL };
 static const char *const unknown_and_chat[] = { "unknown", "chat", NULL };
+
+#define PONG_AND_MESSAGE "pong() 1 messages "
+#define PIECES_LOG "activated " PONG_AND_MESSAGE PONG_AND_MESSAGE PONG_AND_MESSAGE PONG_AND_MESSAGE \
+                   PONG_AND_MESSAGE PONG_AND_MESSAGE PONG_AND_MESSAGE PONG_AND_MESSAGE \
+                   PONG_AND_MESSAGE PONG_AND_MESSAGE PONG_AND_MESSAGE PONG_AND_MESSAGE \
+                   "closed(3001,done) quit"
 
 /* clang-format off */
 static const SessionScript scripts[] = {
@@ -418,6 +501,12 @@ static const SessionScript scripts[] = {
   { .name = "uncompressed-large", .log = "activated 2 messages closed(3001,done) quit",
     .configure = offer_nothing,
     .activated = send_first, .message = check_uncompressed, .data = &very_large_in },
+  { .name = "pieces", .log = PIECES_LOG,
+    .configure = in_pieces,
+    .activated = send_first_in_pieces, .message = check_pieces, .data = &up_to_128k_in },
+  { .name = "uncompressed-pieces", .log = PIECES_LOG,
+    .configure = in_plain_pieces,
+    .activated = send_first_in_pieces, .message = check_pieces, .data = &up_to_128k_in },
   { .name = "ping-pong",
     .log = "activated pong(from us) ping(from the server) 1 messages closed(3001,done) quit",
     .activated = send_ping, .pong = ask_for_ping, .ping = answer_ping, .message = check_pings },
