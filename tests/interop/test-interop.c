@@ -128,7 +128,8 @@ burst (guint     index,
   return index < N_BURST ? make_message (index * 7 % 600, index, *is_text) : NULL;
 }
 
-/* Mostly small ones, some of up to 128 KiB. */
+/* Mostly small ones, some of up to 128 KiB.  Behind TLS libwebsockets 4.1 fails on
+ * compressed ones of 13 KB already. */
 static GBytes *
 mixture (guint     index,
          gboolean *is_text)
@@ -136,7 +137,7 @@ mixture (guint     index,
   *is_text = index % 3 == 0;
 
   if (index % 50 == 49)
-    return make_message (index * 131 + 1, index, *is_text);
+    return make_message (is_lws ? index + 1 : index * 131 + 1, index, *is_text);
 
   return burst (index, is_text);
 }
