@@ -34,6 +34,8 @@ TYPES = {
 }
 BYTE = ('guint8', 'gint8', 'gchar')
 
+# What they are in the GIR, and in Python.
+ENUMERATIONS = {'enumeration': 'GEnum', 'bitfield': 'GFlags'}
 enumerations = set()
 
 
@@ -209,11 +211,11 @@ def write_class(element, base, functions, classes):
     return f'class {element.get("name")}({base}):\n' + (text or '    ...\n') + '\n'
 
 
-def write_enumeration(element):
+def write_enumeration(element, base):
     name = element.get('name')
     members = ''.join(f'    {member.get("name").upper()}: typing.ClassVar[{name}]\n'
                       for member in element.findall(CORE + 'member'))
-    return f'class {name}(GObject.GEnum):\n{members}{write_members(element, ())}\n'
+    return f'class {name}(GObject.{base}):\n{members}{write_members(element, ())}\n'
 
 
 def read_overrides(path):
@@ -234,7 +236,8 @@ def read_overrides(path):
 def main(gir, overrides, output):
     namespace = xml.etree.ElementTree.parse(gir).find(CORE + 'namespace')
     functions, needed = read_overrides(overrides)
-    enumerations.update(item.get('name') for item in find_all(namespace, 'enumeration'))
+    for kind in ENUMERATIONS:
+        enumerations.update(item.get('name') for item in find_all(namespace, kind))
     classes = {item.get('name'): item for item in find_all(namespace, 'class')}
 
     text = HEAD + needed + '\n'
@@ -244,8 +247,9 @@ def main(gir, overrides, output):
     for item in find_all(namespace, 'function'):
         text += write_function(item, '')
     text += '\n'
-    for item in find_all(namespace, 'enumeration'):
-        text += write_enumeration(item)
+    for kind, base in ENUMERATIONS.items():
+        for item in find_all(namespace, kind):
+            text += write_enumeration(item, base)
     for kind in ('record', 'interface', 'class'):
         for item in find_all(namespace, kind):
             text += write_class(item, get_base(item), functions.get(item.get('name'), []), classes)

@@ -12,3 +12,7 @@ class GBoxed: ...
 class GEnum(int):
     value_nick: str
     value_name: str
+
+class GFlags(int):
+    value_nicks: list[str]
+    value_names: list[str]
