@@ -65,7 +65,7 @@ run () {
 
 mkdir -p "$build"
 
-run plain -Dwerror=true
+run plain -Dwerror=true -Dinstalled_tests=true
 if [ $quick = no ]; then
   run address -Dwerror=true -Db_sanitize=address,undefined -Db_lundef=false -Dintrospection=disabled -- --timeout-multiplier 4
   run thread -Dwerror=true -Db_sanitize=thread -Db_lundef=false -Dintrospection=disabled -- --timeout-multiplier 6

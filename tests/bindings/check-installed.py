@@ -4,14 +4,18 @@
 Usage: check-installed.py SOURCE-ROOT BUILD-ROOT
 
 Installs the build into a staging folder, and uses it from there: a C program by
-pkg-config, Python and GJS by the typelib, Vala by the vapi. Then a project of its own builds
-the source tree as its subproject.
+pkg-config, Python and GJS by the typelib, Vala by the vapi. Runs the installed tests, if the
+build has them. The build tree is used by its devenv. Then a project of its own builds the
+source tree as its subproject.
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
+import configparser
 import json
 import os
 import pathlib
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -187,6 +191,29 @@ class Staging:
             GI_TYPELIB_PATH=self.libraries / 'girepository-1.0', LD_LIBRARY_PATH=self.libraries,
             XDG_DATA_DIRS=f'{self.data}:/usr/share'))
 
+    def test_devenv(self):
+        devenv = ['meson', 'devenv', '-C', self.build]
+        script = self.work / 'devenv.js'
+        script.write_text(GJS, encoding='utf-8')
+        for command in (['/usr/bin/python3', '-c', SCRIPT], ['gjs', '-m', script]):
+            say_expected(*devenv, *command, env=clean_environment())
+
+    def test_installed_tests(self):
+        tests = self.data / 'installed-tests/s9ws-1'
+        programs = self.prefix / self.options['libexecdir'] / 'installed-tests/s9ws-1'
+        environment = clean_environment(
+            GI_TYPELIB_PATH=self.libraries / 'girepository-1.0', LD_LIBRARY_PATH=self.libraries,
+            XDG_DATA_DIRS=f'{self.data}:/usr/share')
+        descriptions = sorted(tests.glob('*.test'))
+        assert descriptions, tests
+        for path in descriptions:
+            description = configparser.ConfigParser(interpolation=None)
+            description.read(path)
+            command = description['Test']['Exec'].replace(
+                str(programs).replace(str(self.stage), ''), str(programs))
+            output = run(*shlex.split(command), env=environment)
+            assert re.search('^ok', output, re.M) and not re.search('^not ok', output, re.M), output
+
     def test_vala(self):
         source = self.work / 'program.vala'
         source.write_text(VALA, encoding='utf-8')
@@ -224,7 +251,9 @@ def main(source, build):
                  staging.test_headers, staging.test_python, staging.test_gjs]
         if (pathlib.Path(build) / 'introspection/s9ws-1.vapi').exists():
             tests.append(staging.test_vala)
-        tests.append(staging.test_subproject)
+        if staging.options['installed_tests']:
+            tests.append(staging.test_installed_tests)
+        tests += [staging.test_devenv, staging.test_subproject]
 
         print(f'1..{len(tests)}', flush=True)
         for i, test in enumerate(tests, start=1):

@@ -187,8 +187,17 @@ def check_declarations(library, headers):
         yield f'{name} is declared', bool(re.fullmatch(r'type S9ws\w+(Class|Interface)', name))
 
 
+def check_errors(folder, headers):
+    chapter = pathlib.Path(folder, '../introspection/docs/errors.md').read_text(encoding='utf-8')
+    for name in sorted(read_declarations(headers)):
+        if name.startswith('enumerator S9WS_ERROR_'):
+            code = name.removeprefix('enumerator S9WS_ERROR_')
+            yield f'the chapter of errors says what to do after {code}', f'\n| `{code}` |' in chapter
+
+
 def main(library, gir, folder, *headers):
-    results = [*check_functions(library, gir, folder, headers), *check_declarations(library, headers)]
+    results = [*check_functions(library, gir, folder, headers),
+               *check_declarations(library, headers), *check_errors(folder, headers)]
     print(f'1..{len(results)}')
     for i, (name, is_right) in enumerate(results, start=1):
         print('ok' if is_right else 'not ok', i, '-', name)

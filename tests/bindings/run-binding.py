@@ -59,11 +59,13 @@ def prepend(environment, name, folder):
 
 def run_test(arguments, uris):
     environment = dict(os.environ, S9WS_TEST_CA=os.path.join(arguments.certificates, 'ca.pem'))
-    prepend(environment, 'GI_TYPELIB_PATH', arguments.typelibs)
-    prepend(environment, 'LD_LIBRARY_PATH', arguments.libraries)
-    prepend(environment, 'GJS_PATH', OVERRIDES)
-    prepend(environment, 'PYTHONPATH', PYTHON_OVERRIDES)
-    environment['PYTHONDONTWRITEBYTECODE'] = '1'  # into the source tree
+    # What is installed needs none of these.
+    if arguments.typelibs:
+        prepend(environment, 'GI_TYPELIB_PATH', arguments.typelibs)
+        prepend(environment, 'LD_LIBRARY_PATH', arguments.libraries)
+        prepend(environment, 'GJS_PATH', OVERRIDES)
+        prepend(environment, 'PYTHONPATH', PYTHON_OVERRIDES)
+        environment['PYTHONDONTWRITEBYTECODE'] = '1'  # into the source tree
 
     test = subprocess.Popen(arguments.test + uris, env=environment, stdin=subprocess.DEVNULL)
     try:
@@ -76,8 +78,8 @@ def run_test(arguments, uris):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument('--typelibs', required=True, help='where S9ws-1.typelib is')
-    parser.add_argument('--libraries', required=True, help='where libs9ws-1.so is')
+    parser.add_argument('--typelibs', help='where S9ws-1.typelib is')
+    parser.add_argument('--libraries', help='where libs9ws-1.so is')
     parser.add_argument('--timeout', type=int, default=TEST_TIMEOUT,
                         help='how long the test may take, in seconds')
     parser.add_argument('--certificates', required=True,
