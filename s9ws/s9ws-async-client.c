@@ -635,7 +635,8 @@ s9ws_async_client_get_event_fd (S9wsAsyncClient *client)
  * s9ws_async_client_get_queue: (skip)
  * @client: a client
  *
- * Gets the queue itself, of #S9wsEvent that whoever takes them off owns.
+ * Gets the queue itself, of #S9wsEvent that whoever takes them off owns. C only: a
+ * binding would see bare pointers, and has [method@S9ws.AsyncClient.pop_events].
  *
  * An event taken off this way counts towards [property@S9ws.Options:max-queued-bytes]
  * until it is freed.

@@ -864,7 +864,8 @@ s9ws_client_send_text (S9wsClient  *client,
  * @length: the length of @text in bytes, or -1 if it is NUL-terminated
  * @error: return location for a #GError
  *
- * Sends a text message, like [method@S9ws.Client.send_text].
+ * Sends a text message, like [method@S9ws.Client.send_text]. C only: bindings have
+ * [method@S9ws.Client.send_text_bytes].
  *
  * Returns: %TRUE, or %FALSE if nothing was sent
  *
@@ -1361,7 +1362,7 @@ s9ws_client_get_socket (S9wsClient *client)
  * @client: a client
  *
  * Gets the `gnutls_session_t` of a `wss` connection, to ask it for ciphers or
- * certificates. It must be neither read from nor written to.
+ * certificates. It must be neither read from nor written to. C only.
  *
  * Returns: (transfer none) (nullable): the session, or %NULL if there is no connection,
  *   it is not a TLS one, or its thread, of [class@S9ws.AsyncClient], runs

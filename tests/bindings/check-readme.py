@@ -4,7 +4,7 @@
 Usage: check-readme.py SOURCE-ROOT BUILD-ROOT MARKDOWN-FILE URI TLS-URI
 
 The programs say something to the server, print its answer and close. Those that have
-windows get a display of their own.
+windows get a display of their own. What is no program is indented, not fenced.
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
@@ -84,21 +84,33 @@ def run(command, text):
                               text=True, check=False)
 
 
-def main(source, build, markdown, *uris):
-    programs = PROGRAM.findall(pathlib.Path(markdown).read_text(encoding='utf-8'))
-    failed = 0
-    print(f'1..{len(programs)}')
+def find_broken_links(markdown, folder):
+    """To files, or from chapter to chapter."""
+    links = re.findall(r'\]\(([^):#]+)\)', markdown)
+    return [link for link in links if not any(
+        folder.joinpath(re.sub(r'\.html$', suffix, link)).exists() for suffix in ('.md', '.md.in'))]
+
+
+def main(source, build, path, *uris):
+    markdown = pathlib.Path(path).read_text(encoding='utf-8')
+    programs = PROGRAM.findall(markdown)
+    print(f'1..{len(programs) + 2}')
+    is_all = len(re.findall('^ *```', markdown, re.M)) == 2 * len(programs)
+    print('ok' if is_all else 'not ok', 1, 'all that is fenced are programs')
+    broken = find_broken_links(markdown, pathlib.Path(path).parent)
+    print('not ok' if broken else 'ok', 2, 'links lead somewhere', *broken)
+    failed = len(broken) + (not is_all)
     with tempfile.TemporaryDirectory() as folder:
-        for i, (language, text) in enumerate(programs, 1):
+        for i, (language, text) in enumerate(programs, 3):
             path = pathlib.Path(folder, f'program{i}.{language}')
             path.write_text(text, encoding='utf-8')
             done = run([*get_command(language, path, text, source, build), *uris], text)
             good = done.returncode == 0 and done.stdout == 'Hello\n'
             failed += not good
-            print('ok' if good else 'not ok', i, f'program {i}, {language}', flush=True)
+            print('ok' if good else 'not ok', i, f'program {i - 2}, {language}', flush=True)
             if not good:
                 print(f'# exit code {done.returncode}, printed {done.stdout!r}')
-    return failed != 0 or not programs
+    return failed != 0
 
 
 sys.exit(main(*sys.argv[1:]))
