@@ -1,4 +1,4 @@
-// S9ws.js: iteration over the events of an asynchronous client, for GJS
+// S9ws.js: iteration over the events of a client, for GJS
 //
 // GJS loads this with the typelib. It changes nothing that is there without it.
 //
@@ -8,8 +8,9 @@ const System = imports.system;
 
 // Events between two turns of the main loop.
 const BATCH = 64;
-// How much may become garbage before it is collected.
-const MAX_EVENTS = 10000;
+// How long a program may take for events, in µs, and how large they may be together, before
+// what has become garbage is collected.
+const MAX_TIME = 50000;
 const MAX_BYTES = 8 * 1024 * 1024;
 
 // Until there is an event, and others have had their turn.
@@ -23,72 +24,60 @@ function wait(client) {
   });
 }
 
-// Where starting fails, the events say so.
-function start(client) {
-  try {
-    client.start();
-  } catch (error) {
-    if (!(error instanceof GLib.Error))
-      throw error;
-  }
-}
-
 // While GJS collects garbage little by little, it drops callbacks, that of wait () too.
-// It does so once enough byte arrays have been made: whole collections prevent that.
+// It does so once much has gathered, byte arrays above all: whole collections prevent that.
 class Collector {
   constructor(client) {
     this._client = client;
-    this._nEvents = 0;
+    this._time = 0;
     this._nBytes = 0;
   }
 
-  collect(nEvents) {
+  collect(time) {
     const {bytes_received: nBytes} = this._client.get_stats();
-    this._nEvents += nEvents;
-    if (this._nEvents < MAX_EVENTS && nBytes - this._nBytes < MAX_BYTES)
+    this._time += time;
+    if (this._time < MAX_TIME && nBytes - this._nBytes < MAX_BYTES)
       return;
 
     System.gc();
-    this._nEvents = 0;
+    this._time = 0;
     this._nBytes = nBytes;
   }
 }
 
-function* iterate(S9ws, client) {
-  start(client);
-  for (let event; (event = client.pop_event()) !== null;)
+function* iterate(client) {
+  for (let event; (event = client.receive(-1)) !== null;)
     yield event;
 }
 
 async function* iterateAsync(S9ws, client) {
   const collector = new Collector(client);
 
-  start(client);
   for (;;) {
-    await wait(client);
+    const start = GLib.get_monotonic_time();
     let nEvents = 0;
-    for (let event; nEvents < BATCH && (event = client.try_pop_event()) !== null; nEvents++)
+    for (let event; nEvents < BATCH && (event = client.receive(0)) !== null; nEvents++)
       yield event;
 
     if (nEvents === 0 && client.state === S9ws.State.CLOSED) {
       // Nothing but the end is left, or somebody else has taken an event off.
-      const event = client.pop_event();
+      const event = client.receive(-1);
       if (event === null)
         return;
       yield event;
     }
-    collector.collect(nEvents);
+    collector.collect(GLib.get_monotonic_time() - start);
+    await wait(client);
   }
 }
 
 function _init() {
   const S9ws = this;
-  const {prototype} = S9ws.AsyncClient;
 
-  prototype[Symbol.iterator] = function () {
-    return iterate(S9ws, this);
+  S9ws.Client.prototype[Symbol.iterator] = function () {
+    return iterate(this);
   };
-  prototype[Symbol.asyncIterator] = function () {
+  S9ws.AsyncClient.prototype[Symbol.asyncIterator] = function () {
     return iterateAsync(S9ws, this);
   };
 }
