@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "framer/short-ascii.h"
 #include "framer/utf8.h"
 #include "runners.h"
 
@@ -294,6 +295,32 @@ test_places (void)
     }
 }
 
+/* One byte that is not ASCII, at every place of every length; with nothing behind, and with
+ * nothing before. */
+static void
+test_short_ascii (void)
+{
+  g_auto (Guard) guard = { 0 };
+
+  guard_init (&guard, LONGEST);
+  for (gsize size = 0; size <= LONGEST; size++)
+    for (guint side = 0; side < 2; side++)
+      {
+        guint8 *data = side == 0 ? guard.begin : guard.end - size;
+
+        memset (data, 0x7f, size);
+        g_assert_true (s9ws_utf8_is_short_ascii (data, size));
+        check (data, size, TRUE);
+        for (gsize at = 0; at < size; at++)
+          {
+            data[at] = 0x80;
+            g_assert_false (s9ws_utf8_is_short_ascii (data, size));
+            check (data, size, FALSE);
+            data[at] = 0x7f;
+          }
+      }
+}
+
 /* Fills @data with characters of all sizes. */
 static gsize
 make_text (GRand  *rand,
@@ -448,6 +475,7 @@ main (int    argc,
   g_test_add_func ("/utf8/up-to-three", test_up_to_three);
   g_test_add_func ("/utf8/four", test_four);
   g_test_add_func ("/utf8/places", test_places);
+  g_test_add_func ("/utf8/short-ascii", test_short_ascii);
   g_test_add_func ("/utf8/random", test_random);
   g_test_add_func ("/utf8/feed/four", test_feed_four);
   g_test_add_func ("/utf8/feed/nothing", test_feed_nothing);
