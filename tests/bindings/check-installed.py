@@ -138,6 +138,22 @@ class Staging:
                      include / 's9ws-version.h'):
             assert path.exists(), path
 
+    def test_programs(self):
+        """What a distribution has to pack with the two examples that are installed."""
+        binaries = self.prefix / self.options['bindir']
+        manual_page = self.prefix / self.options['mandir'] / 'man1/s9ws-cat.1'
+        environment = clean_environment(LD_LIBRARY_PATH=self.libraries)
+        if self.options['examples'] and self.options['cat']:
+            version = run(binaries / 's9ws-cat', '--version', env=environment)
+            assert version == f's9ws-cat {self.project["version"]}\n', version
+            for path in (manual_page, self.data / 'bash-completion/completions/s9ws-cat'):
+                assert path.exists(), path
+        if (binaries / 's9ws-console').exists():
+            entry = (self.data / 'applications/s9ws.Console.desktop').read_text(encoding='utf-8')
+            assert (self.data / 'icons/hicolor/scalable/apps/s9ws.Console.svg').exists()
+            assert 'Exec=s9ws-console' in entry, entry
+            assert 'Usage:' in run(binaries / 's9ws-console', '--help', env=environment)
+
     def pkg_config(self, *arguments):
         environment = clean_environment(PKG_CONFIG_SYSROOT_DIR=self.stage,
                                         PKG_CONFIG_PATH=self.libraries / 'pkgconfig')
@@ -247,7 +263,7 @@ def main(source, build):
     failed = 0
     with tempfile.TemporaryDirectory(prefix='s9ws-installed-') as work:
         staging = Staging(pathlib.Path(source), pathlib.Path(build), pathlib.Path(work))
-        tests = [staging.test_install, staging.test_version, staging.test_program,
+        tests = [staging.test_install, staging.test_programs, staging.test_version, staging.test_program,
                  staging.test_headers, staging.test_python, staging.test_gjs]
         if (pathlib.Path(build) / 'introspection/s9ws-1.vapi').exists():
             tests.append(staging.test_vala)

@@ -79,12 +79,24 @@ def wait_for(what, function):
         time.sleep(PAUSE)
 
 
+def xdotool(*words):
+    return subprocess.run(['xdotool', *words], timeout=TIMEOUT, check=False, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.split()
+
+
 def press(*keys):
-    subprocess.run(['xdotool', 'key', *keys], check=True)
+    xdotool('key', *keys)
 
 
 def write(text):
-    subprocess.run(['xdotool', 'type', text], check=True)
+    xdotool('type', text)
+
+
+def take_keys():
+    windows = xdotool('search', '--onlyvisible', '--name', '^WebSocket Console$')
+    for window in windows:
+        xdotool('windowfocus', window)
+    return any(window in windows for window in xdotool('getwindowfocus'))
 
 
 class Console:
@@ -98,8 +110,8 @@ class Console:
         for reader in self.readers:
             reader.start()
         self.window = wait_for('window', self.find_window)
-        subprocess.run(['xdotool', 'search', '--sync', '--onlyvisible', '--name', '^WebSocket Console$',
-                        'windowfocus', '--sync'], check=True, stdout=subprocess.DEVNULL)
+        # There is no window manager that would give it the keys.
+        wait_for('window that takes the keys', take_keys)
 
     def __enter__(self):
         return self
@@ -240,6 +252,32 @@ class Tests:
             console.wait_row('Closed', '1000', '–')
             press('ctrl+k')
             wait_for('empty list', lambda: not console.get_rows())
+            console.quit()
+
+    def test_copy(self):
+        """A row is chosen by keys, and comes back by the clipboard."""
+        with Console(self.program, self.uri) as console:
+            console.wait_focus('text', 'Message')
+            write('copied')
+            press('Return')
+            console.wait_row('Received text', 'copied', '6 bytes')
+            press('shift+Tab')
+            press('End')
+            wait_for('row with the focus', lambda: not console.has_focus('text', 'Message'))
+            press('ctrl+shift+c')
+            press('ctrl+m')
+            console.wait_focus('text', 'Message')
+            press('ctrl+v', 'Return')
+            console.wait_figure('Received', '2')
+            expected = [('Sent text', 'copied', '6 bytes'), ('Received text', 'copied', '6 bytes')] * 2
+            assert console.get_rows()[1:] == expected, console.get_rows()
+            console.quit()
+
+    def test_help(self):
+        with Console(self.program) as console:
+            press('ctrl+question')
+            wait_for('window of shortcuts', lambda: xdotool('search', '--onlyvisible', '--name', '^Keyboard Shortcuts$'))
+            press('Escape')
             console.quit()
 
     def test_server_closes(self):
