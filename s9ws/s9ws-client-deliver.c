@@ -273,8 +273,6 @@ void
 s9ws_client_begin_delivery (S9wsClient *client)
 {
   client->delivery_depth++;
-  client->listened = 0;
-  s9ws_client_look_for_listeners (client);
 }
 
 void
@@ -287,6 +285,7 @@ s9ws_client_end_delivery (S9wsClient *client)
 void
 s9ws_client_look_for_listeners (S9wsClient *client)
 {
+  client->listened = 0;
   client->turns_until_look = 0;
   client->look_delay = 0;
   client->vain_looks = 0;

@@ -396,6 +396,7 @@ direct_run (S9wsClient    *client,
       return FALSE;
     }
 
+  s9ws_client_look_for_listeners (client);
   s9ws_client_begin_delivery (client);
   if (loop (client, &local_error) == S9WS_TURN_ENDED)
     {

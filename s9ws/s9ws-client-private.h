@@ -151,7 +151,7 @@ gboolean s9ws_client_deliver_certificate     (S9wsClient           *client,
 void     s9ws_client_deliver_event           (S9wsClient           *client,
                                               S9wsEvent            *event);
 
-/* Somebody may have connected to poll or idle: the next turn looks. */
+/* Somebody may have connected something: it is looked for again. */
 void s9ws_client_look_for_listeners (S9wsClient *client);
 
 /* While delivering, a handler that is replaced is kept. */

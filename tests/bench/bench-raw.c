@@ -128,16 +128,22 @@ connect_to (const BenchTask *task)
   begin = (size_t) (head_end - buffer) + 4;
 }
 
-/* Nothing but the system call. */
+/* Nothing but the system call, into as much memory as a message takes. */
 static void
 receive_alone (const BenchTask *task)
 {
-  size_t header_size = s9ws_frame_write_header (buffer, S9WS_OPCODE_BINARY, true, 0, task->size, NULL);
-  uint64_t left = task->count * (header_size + task->size) - (end - begin);
+  size_t frame_size = s9ws_frame_write_header (buffer, S9WS_OPCODE_BINARY, true, 0, task->size, NULL) + task->size;
+  uint64_t left = task->count * frame_size;
+  size_t offset = 0;
 
   send_message (task);
   while (left > 0)
-    left -= raw_read (buffer, capacity);
+    {
+      size_t n = raw_read (buffer + offset, frame_size - offset);
+
+      left -= n;
+      offset = (offset + n) % frame_size;
+    }
 }
 
 static void
@@ -246,8 +252,6 @@ main (int    argc,
   BenchTask task;
 
   bench_parse (argc, argv, &task);
-  if (task.work == BENCH_PACED)
-    task.size = 32;
   capacity = MAX (4 * MIN_ROOM, 2 * task.size + MIN_ROOM);
   buffer = malloc (capacity);
   if (task.work != BENCH_OPEN)

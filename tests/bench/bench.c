@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define MAX_NOTES 8
+#define PACED_SIZE 32 /* bytes; see bench-server.c */
 
 static struct
 {
@@ -63,6 +64,7 @@ set_path (BenchTask *task)
       break;
     case BENCH_PACED:
       snprintf (task->path, sizeof task->path, "/paced/%llu/%zu", count, task->size);
+      task->size = PACED_SIZE;
       break;
     case BENCH_ROUND_TRIP:
     case BENCH_OPEN:

@@ -33,7 +33,7 @@ typedef struct
 {
   BenchWork work;
   uint64_t count; /* of messages or connections */
-  size_t size;    /* of a message in bytes; of BENCH_PACED: the time between two in ns */
+  size_t size;    /* of a message in bytes; as argument of BENCH_PACED: the time between two in ns */
   int is_text;
   int is_tls;
   const char *variant;
