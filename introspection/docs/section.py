@@ -3,7 +3,8 @@
 
 Usage: section.py CHAPTER README TITLE
 
-Prints CHAPTER with the section for its line @SECTION@.
+Prints CHAPTER with the section for its line @SECTION@, without pictures, whose files the
+reference does not have.
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
@@ -17,7 +18,8 @@ def main(chapter, readme, title):
     section = re.search(rf'^## ({re.escape(title)}\n.*?)(?=^## |\Z)', text, re.M | re.S)
     if section is None:
         sys.exit(f'{readme} has no section "{title}"')
-    print(pathlib.Path(chapter).read_text(encoding='utf-8').replace('@SECTION@', '# ' + section[1]))
+    section = re.sub(r'^!\[.*\n+', '', section[1], flags=re.M)
+    print(pathlib.Path(chapter).read_text(encoding='utf-8').replace('@SECTION@', '# ' + section))
 
 
 main(*sys.argv[1:])
