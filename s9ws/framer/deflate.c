@@ -48,8 +48,9 @@ s9ws_deflater_init (S9wsDeflater            *deflater,
   deflater->takes_over = takes_over;
 }
 
-/* zlib has no raw DEFLATE with a window of 256 bytes: it would refer to what the peer has
- * dropped.  With Z_RLE it refers to the last byte alone, which every window holds. */
+/* zlib has no raw DEFLATE with a window of 256 bytes, and does not promise that with one of
+ * 512 it never refers to what such a peer has dropped.  With Z_RLE it refers to the last
+ * byte alone, which every window holds. */
 static bool
 start_deflater (S9wsDeflater *deflater)
 {

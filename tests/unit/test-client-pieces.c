@@ -12,14 +12,15 @@
 
 #define EXTENSION "Sec-WebSocket-Extensions: permessage-deflate\r\n"
 #define PIECE (1 << 20)
-#define N_PIECES 256
 #define TLS_N_PIECES 16
 
-/* What a message of N_PIECES must not take.  Sanitizers keep what has been freed, and books
- * on it. */
+/* A message of N_PIECES, and what it must not take.  Sanitizers are slow, and keep what has
+ * been freed, and books on it. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define N_PIECES 16
 #define MEMORY_MAX G_MAXSIZE
 #else
+#define N_PIECES 256
 #define MEMORY_MAX ((gsize) 64 << 20)
 #endif
 
