@@ -121,6 +121,17 @@ class TestPieces(TestCase):
         self.check(pieces)
 
     @each_client
+    def test_receive(self, kind, uri):
+        client = make_client(kind, uri, max_piece_size=PIECE)
+        pieces = Pieces(3)
+        client.open()
+        talk(client)
+        while (event := client.receive(-1)) is not None:
+            if event.get_kind() == S9ws.EventKind.MESSAGE_PIECE:
+                pieces.add(client, bytes(event.get_data()), event.get_piece_flags())
+        self.check(pieces)
+
+    @each_client
     def test_errors(self, kind, uri):
         client = make_client(kind, uri)
         client.open()
