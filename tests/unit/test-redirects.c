@@ -12,8 +12,8 @@
 typedef struct
 {
   const char *answers[8];
+  GMutex mutex; /* guards the next two */
   const char *target;
-  GMutex mutex;
   GPtrArray *requests;
   GCancellable *cancellable; /* cancelled once it has been asked, or NULL */
   gboolean is_mute;          /* answers nothing */
@@ -34,9 +34,11 @@ script (TestPeer *peer,
   Host *host = user_data;
   guint number = test_peer_get_number (peer);
   const char *request = test_peer_read_request (peer);
+  const char *target;
 
   g_mutex_lock (&host->mutex);
   g_ptr_array_add (host->requests, g_strdup (request));
+  target = host->target;
   g_mutex_unlock (&host->mutex);
 
   if (host->cancellable != NULL)
@@ -50,7 +52,7 @@ script (TestPeer *peer,
   if (number < G_N_ELEMENTS (host->answers) && host->answers[number] != NULL)
     {
       g_auto (GStrv) parts = g_strsplit (host->answers[number], "%s", -1);
-      g_autofree char *answer = g_strjoinv (host->target != NULL ? host->target : "", parts);
+      g_autofree char *answer = g_strjoinv (target != NULL ? target : "", parts);
 
       test_peer_send_string (peer, answer);
       test_peer_wait_end (peer);
@@ -60,6 +62,15 @@ script (TestPeer *peer,
   test_peer_accept (peer, NULL, "X-Number: last\r\n");
   test_peer_send_frame (peer, TEST_TEXT, TRUE, "Hello", 5);
   test_peer_close (peer, 1000, NULL, NULL);
+}
+
+static void
+host_set_target (Host       *host,
+                 const char *target)
+{
+  g_mutex_lock (&host->mutex);
+  host->target = target;
+  g_mutex_unlock (&host->mutex);
 }
 
 static void
@@ -156,7 +167,7 @@ test_statuses (gconstpointer data)
   host_start (&host, test->is_secure);
   uri = with_credentials (test_server_get_uri (host.server));
   location = g_strdup_printf ("http%sfour/six", test_server_get_uri (host.server) + 2);
-  host.target = location;
+  host_set_target (&host, location);
   client = create_client (test->kind, uri, options);
   run_well (client);
 
@@ -220,8 +231,8 @@ test_origins (gconstpointer data)
 
   host_start (&first, test->is_secure);
   host_start (&second, test->is_secure);
-  first.target = test_server_get_uri (second.server);
-  second.target = test_server_get_uri (first.server);
+  host_set_target (&first, test_server_get_uri (second.server));
+  host_set_target (&second, test_server_get_uri (first.server));
   uri = with_credentials (test_server_get_uri (first.server));
   g_object_set (options, "host-header", "virtual.example", NULL);
   client = create_client (test->kind, uri, options);
@@ -249,7 +260,8 @@ test_authorization_header (gconstpointer data)
   host_start (&first, test->is_secure);
   host_start (&second, test->is_secure);
   /* It may have a name and a password of its own. */
-  first.target = location = with_credentials (test_server_get_uri (second.server));
+  location = with_credentials (test_server_get_uri (second.server));
+  host_set_target (&first, location);
   g_assert_true (s9ws_options_set_header (options, "AUTHORIZATION", "Bearer secret", NULL));
   client = create_client (test->kind, test_server_get_uri (first.server), options);
   run_well (client);
@@ -274,7 +286,7 @@ test_upgrade_to_tls (gconstpointer data)
 
   host_start (&first, FALSE);
   host_start (&second, TRUE);
-  first.target = test_server_get_uri (second.server);
+  host_set_target (&first, test_server_get_uri (second.server));
   uri = with_credentials (test_server_get_uri (first.server));
   client = create_client (test->kind, uri, options);
   run_well (client);
@@ -359,7 +371,7 @@ test_downgrade (gconstpointer data)
 
   host_start (&first, TRUE);
   host_start (&second, FALSE);
-  first.target = test_server_get_uri (second.server);
+  host_set_target (&first, test_server_get_uri (second.server));
   client = create_client (test->kind, test_server_get_uri (first.server), options);
   g_assert_false (s9ws_client_run (client, NULL, &error));
   g_assert_error (error, S9WS_ERROR, S9WS_ERROR_HANDSHAKE);
@@ -385,7 +397,7 @@ test_cancel (gconstpointer data)
 
   host_start (&first, test->is_secure);
   host_start (&second, test->is_secure);
-  first.target = test_server_get_uri (second.server);
+  host_set_target (&first, test_server_get_uri (second.server));
   client = create_client (test->kind, test_server_get_uri (first.server), options);
   record_signals (client, log);
   g_assert_false (s9ws_client_run (client, cancellable, &error));
@@ -407,7 +419,7 @@ test_timeout (gconstpointer data)
 
   host_start (&first, test->is_secure);
   host_start (&second, test->is_secure);
-  first.target = test_server_get_uri (second.server);
+  host_set_target (&first, test_server_get_uri (second.server));
   g_object_set (options, "handshake-timeout", 300, NULL);
   client = create_client (test->kind, test_server_get_uri (first.server), options);
   g_assert_false (s9ws_client_run (client, NULL, &error));
