@@ -47,7 +47,7 @@ class CountingHandler(GObject.Object, S9ws.Handler):
             task.end()
             client.force_quit()
 
-    def do_binary_message(self, client, data):
+    def do_binary_message(self, client, data, length):
         global n_received
         n_received += 1
         if n_received == n_expected:
@@ -59,7 +59,7 @@ class EchoingHandler(GObject.Object, S9ws.Handler):
     def do_text_message(self, client, text, length):
         on_echo(client)
 
-    def do_binary_message(self, client, data):
+    def do_binary_message(self, client, data, length):
         on_echo(client)
 
 

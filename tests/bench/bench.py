@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import tempfile
 
-TIMEOUT = 120
+TIMEOUT = 60
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 # Programs in other languages: how they are started.
@@ -86,7 +86,9 @@ def run(build, *arguments, **more):
                               env=get_environment(build), timeout=TIMEOUT, check=True)
         return json.loads(done.stdout.splitlines()[-1])
     except (subprocess.SubprocessError, ValueError, IndexError) as error:
-        raise Failed(f'{" ".join(line)}: {error}: {getattr(error, "stderr", "")}') from error
+        said = getattr(error, 'stderr', None) or ''
+        said = said if isinstance(said, str) else said.decode(errors='replace')
+        raise Failed(f'{" ".join(line)}: {type(error).__name__}: {said[-300:]}') from error
 
 
 def count_instructions(*arguments, **more):
