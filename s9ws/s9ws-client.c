@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "connection/tls-transport.h"
+#include "s9ws-translation.h"
 
 /**
  * S9wsClient:
@@ -401,9 +402,7 @@ s9ws_client_class_init (S9wsClientClass *klass)
   klass->get_end_report = default_get_end_report;
   klass->get_stats = default_get_stats;
 
-  bindtextdomain (GETTEXT_PACKAGE, LOCALEDIR);
-  bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
-
+  s9ws_bind_translations ();
   install_properties (object_class);
   s9ws_client_install_signals (klass);
 }

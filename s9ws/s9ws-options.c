@@ -9,6 +9,8 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "s9ws-translation.h"
+
 /* What a timer can hold without overflowing once it is added to the time. */
 #define MAX_DURATION (G_GUINT64_CONSTANT (365) * 24 * 3600 * G_USEC_PER_SEC)
 
@@ -323,6 +325,8 @@ s9ws_options_class_init (S9wsOptionsClass *klass)
   object_class->get_property = s9ws_options_get_property;
   object_class->set_property = s9ws_options_set_property;
   object_class->finalize = s9ws_options_finalize;
+
+  s9ws_bind_translations ();
 
   /**
    * S9wsOptions:nodelay:
@@ -749,9 +753,9 @@ s9ws_options_init (S9wsOptions *options)
 }
 
 static gboolean
-check_duration (const char *name,
-                guint64     duration,
-                GError    **error)
+check_duration (const char  *name,
+                guint64      duration,
+                GError     **error)
 {
   if (duration <= MAX_DURATION)
     return TRUE;
@@ -826,8 +830,8 @@ check_local_address (GSocketAddress  *address,
 }
 
 static gboolean
-check (S9wsOptions *options,
-       GError     **error)
+check (S9wsOptions  *options,
+       GError      **error)
 {
   if (options->ttl > 255)
     {
@@ -907,8 +911,8 @@ copy (S9wsOptions *options)
 }
 
 S9wsSettings *
-s9ws_options_read (S9wsOptions *options,
-                   GError     **error)
+s9ws_options_read (S9wsOptions  *options,
+                   GError      **error)
 {
   g_autoptr (S9wsOptions) defaults = NULL;
 
@@ -963,10 +967,10 @@ s9ws_options_new (void)
  * Since: 0.1
  */
 gboolean
-s9ws_options_set_header (S9wsOptions *options,
-                         const char  *name,
-                         const char  *value,
-                         GError     **error)
+s9ws_options_set_header (S9wsOptions  *options,
+                         const char   *name,
+                         const char   *value,
+                         GError      **error)
 {
   g_autofree char *escaped = NULL;
 
