@@ -20,7 +20,7 @@ packages="gcc clang llvm libclang-rt-dev meson ninja-build pkg-config gettext va
   libglib2.0-dev libgirepository1.0-dev gobject-introspection libgnutls28-dev zlib1g-dev
   gnutls-bin softhsm2 nginx-light python3-gi gjs valac glib-networking
   libgtk-4-dev gir1.2-gtk-4.0 gir1.2-atspi-2.0 at-spi2-core dbus-daemon xvfb xdotool imagemagick desktop-file-utils
-  mandoc bash mypy
+  mandoc bash mypy locales
   python3-websockets nodejs node-ws libsoup-3.0-dev libwebsockets-dev
   gi-docgen abigail-tools tinyproxy-bin squid dante-server microsocks openssl haproxy"
 
