@@ -15,11 +15,11 @@
 #include "s9ws-tls-context-private.h"
 
 static S9wsTransport *
-create_tls_transport (int                 fd,
-                      S9wsTlsSettings    *tls_settings,
-                      const S9wsEndpoint *endpoint,
-                      const S9wsSettings *settings,
-                      GError            **error)
+create_tls_transport (int                  fd,
+                      S9wsTlsSettings     *tls_settings,
+                      const S9wsEndpoint  *endpoint,
+                      const S9wsSettings  *settings,
+                      GError             **error)
 {
   S9wsTransport *transport = s9ws_tls_transport_new (fd, tls_settings, endpoint->host, endpoint->port, error);
 
