@@ -78,6 +78,53 @@ void s9ws_connection_end (S9wsConnection *connection,
 
 gboolean s9ws_connection_is_overdue (S9wsConnection *connection);
 
+/* ENDED, with the error that it ended with. */
+S9wsReceiveResult s9ws_connection_report_end (S9wsConnection  *connection,
+                                              GError         **error);
+
+/* Sends a ping that is due.  FALSE if the peer counts as lost. */
+gboolean  s9ws_connection_attend_keep_alive    (S9wsConnection *connection,
+                                                gboolean        has_looked);
+GError   *s9ws_connection_create_silence_error (S9wsConnection *connection);
+
+/* What zlib holds and can do without: some 300 KiB. */
+static inline gboolean
+s9ws_connection_has_spare_states (S9wsConnection *connection)
+{
+  return connection->sender.deflater.is_live || s9ws_inflater_is_spare (&connection->inflater);
+}
+
+/* sending.c */
+
+/* Whether the connection is open. */
+gboolean s9ws_connection_check_phase (S9wsConnection  *connection,
+                                      GError         **error);
+/* Whether the send buffer has room. */
+gboolean s9ws_connection_check_room (S9wsConnection  *connection,
+                                     gsize            size,
+                                     GError         **error);
+
+/* Sends, or keeps, a frame that has been checked. */
+void s9ws_connection_send_frame (S9wsConnection *connection,
+                                 S9wsOpcode      opcode,
+                                 const guint8   *data,
+                                 gsize           size);
+void s9ws_connection_log_frame  (S9wsConnection *connection,
+                                 const char     *direction,
+                                 guint           opcode,
+                                 gsize           size);
+
+/* closing.c */
+
+void s9ws_connection_on_close     (S9wsConnection *connection,
+                                   S9wsMessage    *message);
+void s9ws_connection_on_violation (S9wsConnection *connection);
+void s9ws_connection_on_eof       (S9wsConnection *connection);
+
+/* Another error where the kernel gave up because of the pong-timeout.  Takes @error over. */
+GError *s9ws_connection_explain_loss (S9wsConnection *connection,
+                                      GError         *error);
+
 /* Logging: domain s9ws for the connection's life, s9ws-wire for frames.  Never
  * payload, credentials or cookies. */
 #define s9ws_log_life(level, ...) \
