@@ -42,6 +42,7 @@ netdb_filename none
 pid_filename none
 pinger_enable off
 shutdown_lifetime 0 seconds
+hosts_file {folder}/hosts
 '''
 
 SQUID_BASIC = '''
@@ -155,7 +156,9 @@ def squid(folder, port, basic=False):
         hashed = subprocess.run(['openssl', 'passwd', '-apr1', PASSWORD], check=True,
                                 stdout=subprocess.PIPE, text=True).stdout
         write(folder, 'passwords', f'{USER}:{hashed}')
-    config = SQUID.format(port=port, allowed='known' if basic else 'all',
+    # It keeps but one address of a name, and many machines have ::1 for localhost, too.
+    write(folder, 'hosts', '127.0.0.1 localhost\n')
+    config = SQUID.format(folder=folder, port=port, allowed='known' if basic else 'all',
                           authentication=SQUID_BASIC.format(folder=folder) if basic else '')
     return ['squid', '-N', '-f', write(folder, 'config', config)]
 

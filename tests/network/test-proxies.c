@@ -139,7 +139,9 @@ typedef struct
   const char *scheme;
   const char *proxy;
   gboolean has_credentials;
-  gboolean by_address; /* dante does not know the names of SOCKS4a */
+  /* dante does not know the names of SOCKS4a, and of localhost the others try one address
+   * only, which may be ::1. */
+  gboolean by_address;
 } Passage;
 
 static const Passage passages[] = {
@@ -147,12 +149,12 @@ static const Passage passages[] = {
   { "tinyproxy-password", "http", "TINYPROXY_BASIC", TRUE },
   { "squid", "http", "SQUID", FALSE },
   { "squid-password", "http", "SQUID_BASIC", TRUE },
-  { "dante-socks5", "socks5", "DANTE", FALSE },
+  { "dante-socks5", "socks5", "DANTE", FALSE, TRUE },
   { "dante-socks4a", "socks4a", "DANTE", FALSE, TRUE },
-  { "dante-socks4", "socks4", "DANTE", FALSE },
-  { "dante-socks", "socks", "DANTE", FALSE },
-  { "microsocks", "socks5", "MICROSOCKS", FALSE },
-  { "microsocks-password", "socks5", "MICROSOCKS_BASIC", TRUE },
+  { "dante-socks4", "socks4", "DANTE", FALSE, TRUE },
+  { "dante-socks", "socks", "DANTE", FALSE, TRUE },
+  { "microsocks", "socks5", "MICROSOCKS", FALSE, TRUE },
+  { "microsocks-password", "socks5", "MICROSOCKS_BASIC", TRUE, TRUE },
 };
 
 static void
