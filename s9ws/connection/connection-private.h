@@ -87,11 +87,18 @@ gboolean  s9ws_connection_attend_keep_alive    (S9wsConnection *connection,
                                                 gboolean        has_looked);
 GError   *s9ws_connection_create_silence_error (S9wsConnection *connection);
 
+/* Behind a final block, too, the rest of a message may refer to what came before. */
+static inline gboolean
+s9ws_connection_has_spare_inflater (S9wsConnection *connection)
+{
+  return s9ws_inflater_is_spare (&connection->inflater) && s9ws_message_decoder_is_between (&connection->decoder);
+}
+
 /* What zlib holds and can do without: some 300 KiB. */
 static inline gboolean
 s9ws_connection_has_spare_states (S9wsConnection *connection)
 {
-  return connection->sender.deflater.is_live || s9ws_inflater_is_spare (&connection->inflater);
+  return connection->sender.deflater.is_live || s9ws_connection_has_spare_inflater (connection);
 }
 
 /* sending.c */

@@ -264,7 +264,7 @@ trim (S9wsConnection *connection)
     return;
 
   s9ws_deflater_release (&connection->sender.deflater);
-  if (s9ws_inflater_is_spare (&connection->inflater))
+  if (s9ws_connection_has_spare_inflater (connection))
     s9ws_inflater_release (&connection->inflater);
 }
 

@@ -327,6 +327,34 @@ test_receive (void)
   fixture_clear (&fixture);
 }
 
+/* Behind a final block a message may go on, and refer to what stood before it. */
+static void
+test_final_block (void)
+{
+  Fixture fixture;
+
+  fixture_init (&fixture);
+  fixture.config.max_piece_size = 100;
+  fixture.config.deflate.server_no_context_takeover = TRUE;
+  fixture_open (&fixture, EXTENSION "; server_no_context_takeover\r\n");
+  memory_transport_add (fixture.memory, BYTES ("\x41\x07\xf3\x48\xcd\xc9\xc9\x07\x00"));
+  assert_events (&fixture, "first-text(Hello).");
+  while (s9ws_connection_get_deadline (fixture.connection) != 0)
+    {
+      g_usleep (10000);
+      assert_events (&fixture, "");
+    }
+  memory_transport_add (fixture.memory, BYTES ("\x80\x05\xf2\x00\x11\x00\x00"));
+  assert_events (&fixture, "last-text(Hello).");
+  while (s9ws_connection_get_deadline (fixture.connection) != 0)
+    {
+      g_usleep (10000);
+      assert_events (&fixture, "");
+    }
+  g_assert_false (fixture.connection->inflater.is_live);
+  fixture_clear (&fixture);
+}
+
 /* A gigabyte's header, and as much of it as there is memory for otherwise. */
 static void
 test_bound (void)
@@ -423,6 +451,7 @@ main (int    argc,
   g_test_add_func ("/pieces/compress", test_compress);
   g_test_add_func ("/pieces/idle", test_idle);
   g_test_add_func ("/pieces/receive", test_receive);
+  g_test_add_func ("/pieces/final-block", test_final_block);
   g_test_add_func ("/pieces/bound", test_bound);
   g_test_add_func ("/pieces/share", test_share);
 
