@@ -497,7 +497,7 @@ direct_receive (S9wsClient  *client,
       s9ws_client_notify_state (client);
       if (!open_connection (client, &open_error))
         return keep_end (client, FALSE, open_error);
-      set_state (client, S9WS_STATE_OPEN);
+      finish_open (client, NULL);
     }
 
   if (!client->is_activated)

@@ -246,6 +246,35 @@ test_send_plain (gconstpointer data)
   g_assert_cmpstr (received->str, ==, "one two* ");
 }
 
+/* The same where receiving is what opens. */
+static void
+test_receive_plain (gconstpointer data)
+{
+  const Case *test = data;
+  g_autoptr (GString) received = g_string_new (NULL);
+  TestServer *server = create_server (test, script_collect, received);
+  g_autoptr (S9wsOptions) options = create_options ("compression-threshold", G_GUINT64_CONSTANT (0), NULL);
+  g_autoptr (S9wsClient) client = create_client (test->kind, test_server_get_uri (server), options);
+  g_autoptr (GError) error = NULL;
+  S9wsEvent *event;
+
+  s9ws_client_set_compress (client, FALSE);
+  while ((event = s9ws_client_receive (client, -1, &error)) != NULL)
+    {
+      if (s9ws_event_get_kind (event) == S9WS_EVENT_KIND_ACTIVATED)
+        {
+          s9ws_client_send_text (client, "one", &error);
+          s9ws_client_set_compress (client, TRUE);
+          s9ws_client_send_text (client, "two", &error);
+          s9ws_client_close (client, 1000, NULL, &error);
+        }
+      s9ws_event_unref (event);
+    }
+  g_assert_no_error (error);
+  test_server_free (server);
+  g_assert_cmpstr (received->str, ==, "one two* ");
+}
+
 /* Many threads: messages refer to those sent before them, whoever sent them. */
 
 typedef struct
@@ -460,6 +489,7 @@ main (int    argc,
     }
   add ("send", test_send, NULL);
   add ("send-plain", test_send_plain, NULL);
+  add ("receive-plain", test_receive_plain, NULL);
   add ("options", test_options, NULL);
   g_test_add_func ("/client-compression/order", test_order);
   g_test_add_func ("/client-compression/early", test_early);
