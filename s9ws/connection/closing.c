@@ -69,13 +69,14 @@ s9ws_connection_close (S9wsConnection  *connection,
 void
 s9ws_connection_hang_up (S9wsConnection *connection)
 {
+  gboolean has_left = s9ws_output_get_size (&connection->output) == 0 && connection->write_error == NULL;
+
   if (connection->transport == NULL)
     return;
 
   s9ws_connection_end (connection, 1006, NULL);
-  connection->unsent = s9ws_output_get_size (&connection->output);
-  s9ws_ending_conclude (&connection->ending, connection->transport,
-                        connection->unsent == 0 && connection->write_error == NULL);
+  s9ws_connection_give_up_output (connection);
+  s9ws_ending_conclude (&connection->ending, connection->transport, has_left);
   connection->counters.reads = connection->transport->n_reads;
   connection->counters.writes = connection->transport->n_writes;
   g_clear_pointer (&connection->transport, s9ws_transport_close);

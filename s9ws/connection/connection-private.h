@@ -28,7 +28,7 @@ struct _S9wsConnection
   S9wsOutput output;
   S9wsSender sender;
   guint8 short_limit;  /* shorter payloads are sent as they are, if nothing is in the way */
-  gsize unsent;        /* what was kept when the transport was closed */
+  gsize unsent;        /* what had been kept when writing failed, or the transport was closed */
   GError *write_error; /* writing failed; what has arrived is still delivered */
 
   S9wsReadClocks read_clocks;
@@ -102,6 +102,9 @@ s9ws_connection_has_spare_states (S9wsConnection *connection)
 }
 
 /* sending.c */
+
+/* Gives up what is kept: it cannot be sent any more. */
+void s9ws_connection_give_up_output (S9wsConnection *connection);
 
 /* Whether the connection is open. */
 gboolean s9ws_connection_check_phase (S9wsConnection  *connection,

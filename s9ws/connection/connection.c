@@ -238,7 +238,7 @@ s9ws_connection_attend_sending (S9wsConnection *connection,
     return;
 
   connection->write_error = s9ws_connection_create_silence_error (connection);
-  s9ws_output_consume (&connection->output, s9ws_output_get_size (&connection->output));
+  s9ws_connection_give_up_output (connection);
 }
 
 /* Getters */

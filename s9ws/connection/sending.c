@@ -28,6 +28,15 @@ s9ws_connection_log_frame (S9wsConnection *connection,
                     (void *) connection, direction, names[opcode], size);
 }
 
+void
+s9ws_connection_give_up_output (S9wsConnection *connection)
+{
+  gsize size = s9ws_output_get_size (&connection->output);
+
+  connection->unsent += size;
+  s9ws_output_consume (&connection->output, size);
+}
+
 /* Whether there may be more that the socket takes. */
 G_NO_INLINE static gboolean
 on_written (S9wsConnection *connection,
@@ -38,9 +47,14 @@ on_written (S9wsConnection *connection,
   if (n == S9WS_TRANSPORT_AGAIN)
     return FALSE;
 
-  if (n > 0)
-    connection->n_taken += (gsize) n;
-  s9ws_output_consume (output, n < 0 ? s9ws_output_get_size (output) : (gsize) n);
+  if (n < 0)
+    {
+      s9ws_connection_give_up_output (connection);
+      return FALSE;
+    }
+
+  connection->n_taken += (gsize) n;
+  s9ws_output_consume (output, (gsize) n);
   return s9ws_output_get_size (output) > 0;
 }
 
@@ -149,6 +163,16 @@ s9ws_connection_check_phase (S9wsConnection  *connection,
   return FALSE;
 }
 
+/* Writing has failed: the caller hears of this frame, and what was @kept before it is lost. */
+static gboolean
+fail_send (S9wsConnection  *connection,
+           gsize            kept,
+           GError         **error)
+{
+  connection->unsent = MIN (connection->unsent, kept);
+  return s9ws_connection_check_phase (connection, error);
+}
+
 gboolean
 s9ws_connection_check_buffer (guint64   limit,
                               guint64   used,
@@ -237,6 +261,8 @@ send_of_any_kind (S9wsConnection  *connection,
                   gsize            size,
                   GError         **error)
 {
+  gsize kept = s9ws_output_get_size (&connection->output);
+
   if (!s9ws_connection_check_phase (connection, error) ||
       !s9ws_connection_check_send (opcode, data, size, error) ||
       (opcode < S9WS_OPCODE_CLOSE && !s9ws_sender_check_whole (&connection->sender, error)) ||
@@ -248,7 +274,7 @@ send_of_any_kind (S9wsConnection  *connection,
 
   s9ws_connection_send_frame (connection, opcode, data, size);
   if (G_UNLIKELY (connection->write_error != NULL))
-    return s9ws_connection_check_phase (connection, error);
+    return fail_send (connection, kept, error);
 
   count_sent (connection, opcode, size);
   return TRUE;
@@ -300,7 +326,7 @@ s9ws_connection_send (S9wsConnection  *connection,
     {
       keep_short (connection, frame_size, n);
       if (connection->write_error != NULL)
-        return s9ws_connection_check_phase (connection, error);
+        return fail_send (connection, 0, error);
     }
 
   connection->counters.messages_sent++;
@@ -328,6 +354,7 @@ send_piece (S9wsConnection  *connection,
             gboolean         is_final,
             GError         **error)
 {
+  gsize kept = s9ws_output_get_size (&connection->output);
   S9wsOutputFrame frame;
   S9wsUtf8 utf8;
 
@@ -343,7 +370,7 @@ send_piece (S9wsConnection  *connection,
   connection->short_limit = s9ws_sender_get_short_limit (&connection->sender);
   send_prepared (connection, &frame);
   if (G_UNLIKELY (connection->write_error != NULL))
-    return s9ws_connection_check_phase (connection, error);
+    return fail_send (connection, kept, error);
 
   connection->counters.bytes_sent += size;
   if (is_final)
@@ -381,6 +408,7 @@ s9ws_connection_send_encoded (S9wsConnection *connection,
 {
   if (connection->phase != S9WS_PHASE_OPEN || connection->write_error != NULL)
     {
+      connection->unsent += s9ws_output_get_size (frames);
       s9ws_output_consume (frames, s9ws_output_get_size (frames));
       return;
     }

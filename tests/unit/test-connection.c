@@ -584,6 +584,34 @@ test_write_failure (void)
   fixture_clear (&fixture);
 }
 
+/* What was kept when writing failed is lost, and so is what comes from elsewhere later on;
+ * what failed itself is not counted. */
+static void
+test_unsent (void)
+{
+  g_autoptr (GString) events = g_string_new (NULL);
+  S9wsOutput frames = { 0 };
+  S9wsOutputFrame frame = { .data = (const guint8 *) "late", .size = 4, .opcode = S9WS_OPCODE_TEXT, .is_final = TRUE };
+  Fixture fixture;
+
+  fixture_init (&fixture);
+  fixture_open (&fixture);
+  fixture.memory->room = 1;
+  g_assert_true (s9ws_connection_send (fixture.connection, S9WS_OPCODE_TEXT, (const guint8 *) "Hi", 2, NULL));
+  g_assert_cmpuint (s9ws_connection_get_buffered (fixture.connection), ==, 7);
+  fixture.memory->is_unwritable = TRUE;
+  g_assert_false (s9ws_connection_send (fixture.connection, S9WS_OPCODE_TEXT, (const guint8 *) "you", 3, NULL));
+  g_assert_cmpuint (s9ws_connection_get_unsent (fixture.connection), ==, 7);
+  s9ws_output_append_frame (&frames, &frame);
+  s9ws_connection_send_encoded (fixture.connection, &frames);
+  log_events (&fixture, events);
+  g_assert_cmpstr (events->str, ==, "error(13).closed(1006).");
+  s9ws_connection_hang_up (fixture.connection);
+  g_assert_cmpuint (s9ws_connection_get_unsent (fixture.connection), ==, 7 + 10);
+  s9ws_output_clear (&frames);
+  fixture_clear (&fixture);
+}
+
 /* A peer that pings without reading the answers costs no more than the limit. */
 static void
 test_ping_flood (void)
@@ -765,6 +793,7 @@ main (int    argc,
   g_test_add_func ("/connection/handshake-timeout", test_handshake_timeout);
   g_test_add_func ("/connection/finishing", test_finishing);
   g_test_add_func ("/connection/write-failure", test_write_failure);
+  g_test_add_func ("/connection/unsent", test_unsent);
   g_test_add_func ("/connection/ping-flood", test_ping_flood);
   g_test_add_func ("/connection/round-trip-time", test_round_trip_time);
   g_test_add_func ("/connection/read-ahead", test_read_ahead);
