@@ -103,16 +103,23 @@ s9ws_keep_alive_look (S9wsKeepAlive *keep_alive,
   return now.monotonic >= keep_alive->ping_due ? S9WS_KEEP_ALIVE_PING : S9WS_KEEP_ALIVE_FINE;
 }
 
+static gint64 *
+get_ping_time (S9wsKeepAlive *keep_alive,
+               guint32        number)
+{
+  return &keep_alive->ping_times[number % S9WS_KEEP_ALIVE_MEASURED];
+}
+
 void
 s9ws_keep_alive_begin_ping (S9wsKeepAlive *keep_alive,
                             S9wsClocks     now)
 {
   guint32 number = GUINT32_TO_BE (keep_alive->n_pings);
 
-  keep_alive->n_pings++;
   memcpy (keep_alive->payload, "s9ws", 4);
   memcpy (keep_alive->payload + 4, &number, sizeof number);
-  keep_alive->ping_time = now.monotonic;
+  *get_ping_time (keep_alive, keep_alive->n_pings) = now.monotonic;
+  keep_alive->n_pings++;
   keep_alive->ping_due = now.monotonic + keep_alive->interval;
   if (keep_alive->timeout > 0 && keep_alive->pong_due == 0)
     keep_alive->pong_due = now.monotonic + keep_alive->timeout;
@@ -131,13 +138,21 @@ s9ws_keep_alive_take_pong (S9wsKeepAlive  *keep_alive,
                            gsize           size,
                            S9wsReadClocks  read_clocks)
 {
+  gint64 *time;
   gint64 round_trip;
+  guint32 number;
 
-  if (keep_alive->ping_time == 0 || size != S9WS_KEEP_ALIVE_PAYLOAD_SIZE ||
-      memcmp (data, keep_alive->payload, size) != 0)
+  if (size != S9WS_KEEP_ALIVE_PAYLOAD_SIZE || memcmp (data, "s9ws", 4) != 0)
     return -1;
 
-  round_trip = read_clocks ().monotonic - keep_alive->ping_time;
-  keep_alive->ping_time = 0;
+  memcpy (&number, data + 4, sizeof number);
+  number = GUINT32_FROM_BE (number);
+  time = get_ping_time (keep_alive, number);
+  /* Older ones have given their place to others, and newer ones are invented. */
+  if (keep_alive->n_pings - 1 - number >= S9WS_KEEP_ALIVE_MEASURED || *time == 0)
+    return -1;
+
+  round_trip = read_clocks ().monotonic - *time;
+  *time = 0;
   return round_trip;
 }

@@ -21,6 +21,7 @@ typedef S9wsClocks (*S9wsReadClocks) (void);
 S9wsClocks s9ws_clocks_read (void);
 
 #define S9WS_KEEP_ALIVE_PAYLOAD_SIZE 8 /* bytes: "s9ws" and a number */
+#define S9WS_KEEP_ALIVE_MEASURED 8     /* pings on their way at once whose times are kept */
 
 /* Of one connection; zero-initialised by its owner. */
 typedef struct
@@ -31,8 +32,8 @@ typedef struct
   gint64 pong_due; /* likewise; 0: nothing is waited for */
   gint64 asleep;   /* how long the machine has been suspended so far, µs */
   guint64 signs;   /* of life, when the last ping was sent */
-  gint64 ping_time; /* when it was; 0: it has been answered */
   guint32 n_pings;
+  gint64 ping_times[S9WS_KEEP_ALIVE_MEASURED]; /* by number; 0: it has been answered */
   guint8 payload[S9WS_KEEP_ALIVE_PAYLOAD_SIZE]; /* the last one's */
 } S9wsKeepAlive;
 
@@ -70,8 +71,8 @@ void s9ws_keep_alive_begin_ping (S9wsKeepAlive *keep_alive,
 void s9ws_keep_alive_note_ping (S9wsKeepAlive *keep_alive,
                                 guint64        signs);
 
-/* Whether a pong with this payload answers the last ping: how long it took in µs, or
- * -1.  The clock is only read where it does. */
+/* Whether a pong with this payload answers one of the last pings: how long it took in
+ * µs, or -1.  The clock is only read where it does. */
 gint64 s9ws_keep_alive_take_pong (S9wsKeepAlive  *keep_alive,
                                   const guint8   *data,
                                   gsize           size,

@@ -272,6 +272,37 @@ test_round_trips (void)
   fixture_clear (&fixture);
 }
 
+/* The way may be longer than the interval. */
+static void
+test_long_way (void)
+{
+  const S9wsCounters *counters;
+  guint8 frames[10][10];
+  Fixture fixture;
+
+  fixture_init (&fixture, 0);
+  counters = s9ws_connection_get_counters (fixture.connection);
+  for (guint i = 0; i < G_N_ELEMENTS (frames); i++)
+    {
+      frames[i][0] = 0x8a;
+      frames[i][1] = 8;
+      pass (INTERVAL);
+      g_assert_null (take_turns (&fixture));
+      take_payload (&fixture, frames[i] + 2);
+    }
+
+  /* The times of the first two are not kept any more. */
+  for (guint i = 0; i < G_N_ELEMENTS (frames); i++)
+    {
+      memory_transport_add (fixture.memory, frames[i], sizeof frames[i]);
+      g_assert_null (take_turns (&fixture));
+      g_assert_cmpuint (counters->round_trips, ==, i < 2 ? 0 : i - 1);
+      if (i >= 2)
+        g_assert_cmpint (counters->last_round_trip, ==, (9 - i) * INTERVAL * 1000);
+    }
+  fixture_clear (&fixture);
+}
+
 /* Who does not read cannot say that nothing has come. */
 static void
 test_not_reading (void)
@@ -784,6 +815,7 @@ main (int    argc,
   g_test_add_func ("/keep-alive/memory/silence", test_silence);
   g_test_add_func ("/keep-alive/memory/any-byte", test_any_byte);
   g_test_add_func ("/keep-alive/memory/round-trips", test_round_trips);
+  g_test_add_func ("/keep-alive/memory/long-way", test_long_way);
   g_test_add_func ("/keep-alive/memory/not-reading", test_not_reading);
   g_test_add_func ("/keep-alive/memory/not-writing", test_not_writing);
   g_test_add_func ("/keep-alive/memory/suspension", test_suspension);
