@@ -103,7 +103,7 @@ script_receive (TestPeer *peer,
 {
   Receiving *receiving = user_data;
 
-  test_peer_accept (peer, NULL, NULL);
+  test_peer_accept (peer, NULL, receiving->rule->headers);
   test_peer_send (peer, receiving->rule->data, receiving->rule->size);
   if (receiving->rule->server_closes)
     test_peer_send_close (peer, 1000, NULL);

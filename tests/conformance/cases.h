@@ -59,6 +59,7 @@ typedef struct
   const char *seen; /* what it sends */
   gboolean server_closes; /* the server sends Close 1000 behind @data */
   guint64 max_message_size; /* 0: the default */
+  const char *headers; /* more lines of the answer to the upgrade; NULL: none */
 } CaseReceived;
 
 /* Ends of the two strings. */

@@ -1,0 +1,415 @@
+/* test-compression.c: what RFC 7692 demands of a client that compresses
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The MUSTs and MUST NOTs that bind a client, in the order of the RFC.  Each test has the
+ * number of its section.  The server's side is zlib alone, in codec.c.
+ *
+ * 5.1     What the server accepts has been offered; else the connection fails.
+ * 6       RSV1 is set in the first frame of a compressed message and nowhere else; a
+ *         control frame or a continuation that has it fails the connection.
+ * 6.1     A message is compressed as a whole, and may be sent without.
+ * 6.2     The data of all frames of a compressed message is decompressed as one; a message
+ *         without RSV1 is taken as it is.
+ * 7.1     Parameters that are not defined, have an invalid value, come more than once or
+ *         are not supported fail the connection.
+ * 7.1.1.1 server_no_context_takeover has no value; without it the server's window is kept.
+ * 7.1.1.2 client_no_context_takeover has no value; with it each message begins with an
+ *         empty window.
+ * 7.1.2.1 server_max_window_bits is a number from 8 to 15, and not more than was asked for.
+ * 7.1.2.2 client_max_window_bits, too; the client's window is no longer than that.
+ * 7.2.1   The client compresses with DEFLATE, and takes the four bytes of an empty block off
+ *         the end.
+ * 7.2.2   It appends them before it decompresses, and takes any kind of block.
+ */
+#include <locale.h>
+#include <string.h>
+
+#include "cases.h"
+#include "codec.h"
+
+/* What a client does with what it receives */
+
+#define HELLO "\xf2\x48\xcd\xc9\xc9\x07\x00"
+#define AGREED "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+
+/* clang-format off */
+static const CaseReceived received[] = {
+  { "6/compressed-message", BYTES ("\xc1\x07" HELLO), "text(Hello) " FINE, CLOSED, 0, AGREED },
+  { "6/reserved-bit-1-of-ping-fails", BYTES ("\xc9\x00"), PROTOCOL_ERROR, FALSE, 0, AGREED },
+  { "6/reserved-bit-1-of-pong-fails", BYTES ("\xca\x00"), PROTOCOL_ERROR, FALSE, 0, AGREED },
+  { "6/reserved-bit-1-of-close-fails", BYTES ("\xc8\x02\x03\xe8"), PROTOCOL_ERROR, FALSE, 0, AGREED },
+  { "6/reserved-bit-1-of-continuation-fails", BYTES ("\x41\x03\xf2\x48\xcd\xc0\x04\xc9\xc9\x07\x00"), PROTOCOL_ERROR, FALSE, 0, AGREED },
+  { "6/reserved-bit-1-of-plain-continuation-fails", BYTES ("\x01\x03Hel\xc0\x02lo"), PROTOCOL_ERROR, FALSE, 0, AGREED },
+  { "6/reserved-bit-2-fails", BYTES ("\xe1\x07" HELLO), PROTOCOL_ERROR, FALSE, 0, AGREED },
+  { "6/reserved-bit-3-fails", BYTES ("\x91\x05Hello"), PROTOCOL_ERROR, FALSE, 0, AGREED },
+  { "6/reserved-bit-1-that-was-not-agreed-on-fails", BYTES ("\xc1\x07" HELLO), PROTOCOL_ERROR, FALSE, 0, NULL },
+
+  { "6.2/message-without-compression", BYTES ("\x81\x05Hello"), "text(Hello) " FINE, CLOSED, 0, AGREED },
+  { "6.2/messages-of-both-kinds", BYTES ("\xc1\x07" HELLO "\x81\x02Hi\xc1\x05\xf2\x00\x11\x00\x00"), "text(Hello) text(Hi) text(Hello) " FINE, CLOSED, 0, AGREED },
+  { "6.2/type-stays", BYTES ("\xc2\x07" HELLO), "binary(Hello) " FINE, CLOSED, 0, AGREED },
+  { "6.2/fragments", BYTES ("\x41\x03\xf2\x48\xcd\x80\x04\xc9\xc9\x07\x00"), "text(Hello) " FINE, CLOSED, 0, AGREED },
+  { "6.2/fragments-of-one-byte", BYTES ("\x41\x01\xf2\x00\x01\x48\x00\x01\xcd\x00\x01\xc9\x00\x01\xc9\x00\x01\x07\x80\x01\x00"), "text(Hello) " FINE, CLOSED, 0, AGREED },
+  { "6.2/empty-fragments", BYTES ("\x41\x00\x00\x07" HELLO "\x00\x00\x80\x00"), "text(Hello) " FINE, CLOSED, 0, AGREED },
+  { "6.2/control-frames-amid-fragments", BYTES ("\x41\x03\xf2\x48\xcd\x89\x01p\x80\x04\xc9\xc9\x07\x00"), "ping(p) text(Hello) " FINE, "pong(p) " CLOSED, 0, AGREED },
+
+  { "7.1.1.1/window-is-kept", BYTES ("\xc1\x07" HELLO "\xc1\x05\xf2\x00\x11\x00\x00"), "text(Hello) text(Hello) " FINE, CLOSED, 0, AGREED },
+  { "7.1.1.1/window-that-should-be-empty-fails", BYTES ("\xc1\x07" HELLO "\xc1\x05\xf2\x00\x11\x00\x00"), "text(Hello) " PROTOCOL_ERROR, FALSE, 0,
+    "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n" },
+
+  { "7.2.2/block-without-compression", BYTES ("\xc1\x0b\x00\x05\x00\xfa\xffHello\x00"), "text(Hello) " FINE, CLOSED, 0, AGREED },
+  { "7.2.2/final-block", BYTES ("\xc1\x08\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), "text(Hello) " FINE, CLOSED, 0, AGREED },
+  { "7.2.2/message-behind-a-final-block", BYTES ("\xc1\x08\xf3\x48\xcd\xc9\xc9\x07\x00\x00\xc1\x07" HELLO), "text(Hello) text(Hello) " FINE, CLOSED, 0, AGREED },
+  { "7.2.2/two-blocks", BYTES ("\xc1\x0d\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00"), "text(Hello) " FINE, CLOSED, 0, AGREED },
+  { "7.2.2/empty-block", BYTES ("\xc1\x01\x00"), "text() " FINE, CLOSED, 0, AGREED },
+  { "7.2.2/malformed-block-fails", BYTES ("\xc1\x01\x07"), PROTOCOL_ERROR, FALSE, 0, AGREED },
+  { "7.2.2/reference-before-the-beginning-fails", BYTES ("\xc1\x05\xf2\x00\x11\x00\x00"), PROTOCOL_ERROR, FALSE, 0, AGREED },
+  { "7.2.2/text-that-is-not-utf-8-fails", BYTES ("\xc1\x07\x00\x01\x00\xfe\xff\xff\x00"), TEXT_ERROR, FALSE, 0, AGREED },
+  { "7.2.2/unfinished-text-fails-at-once", BYTES ("\xc1\x7d\x00\x05\x00\xfa\xff" "ab\xff"), TEXT_ERROR, FALSE, 0, AGREED },
+  { "7.2.2/limit-is-kept-while-inflating", BYTES ("\xc2\x08\x4a\x4c\x1c\x05\x23\x19\x00\x00"), TOO_BIG_ERROR, FALSE, 500, AGREED },
+};
+/* clang-format on */
+
+/* What is agreed on */
+
+typedef struct
+{
+  const char *name;
+  const char *extensions; /* the server's; NULL: none */
+  gboolean is_fine;
+  /* What the client asks for; 0: what it does by itself. */
+  guint client_bits;
+  guint server_bits;
+  gboolean client_no_takeover;
+  gboolean server_no_takeover;
+  gboolean is_off;
+} Answer;
+
+#define DEFLATE "permessage-deflate"
+
+/* clang-format off */
+static const Answer answers[] = {
+  { "5.1/declined", NULL, TRUE },
+  { "5.1/accepted", DEFLATE, TRUE },
+  { "5.1/what-was-not-offered-fails", DEFLATE, FALSE, .is_off = TRUE },
+  { "5.1/other-extension-fails", "x-other" },
+  { "5.1/other-extension-too-fails", DEFLATE ", x-other" },
+  { "5.1/accepted-twice-fails", DEFLATE ", " DEFLATE },
+  { "7.1/all-parameters", DEFLATE "; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=12; client_max_window_bits=11", TRUE },
+  { "7.1/spaces", DEFLATE " ;server_no_context_takeover ; client_max_window_bits = 11", TRUE },
+  { "7.1/value-in-quotes", DEFLATE "; server_max_window_bits=\"12\"", TRUE },
+  { "7.1/undefined-parameter-fails", DEFLATE "; level=9" },
+  { "7.1/misspelt-parameter-fails", DEFLATE "; server_max_window_bit=9" },
+  { "7.1/same-parameter-twice-fails", DEFLATE "; server_max_window_bits=12; server_max_window_bits=12" },
+  { "7.1/same-flag-twice-fails", DEFLATE "; client_no_context_takeover; client_no_context_takeover" },
+  { "7.1.1.1/accepted", DEFLATE "; server_no_context_takeover", TRUE },
+  { "7.1.1.1/accepted-as-asked-for", DEFLATE "; server_no_context_takeover", TRUE, .server_no_takeover = TRUE },
+  { "7.1.1.1/asked-for-and-not-accepted-fails", DEFLATE, FALSE, .server_no_takeover = TRUE },
+  { "7.1.1.1/value-fails", DEFLATE "; server_no_context_takeover=1" },
+  { "7.1.1.2/accepted", DEFLATE "; client_no_context_takeover", TRUE },
+  { "7.1.1.2/offered-and-not-repeated", DEFLATE, TRUE, .client_no_takeover = TRUE },
+  { "7.1.1.2/value-fails", DEFLATE "; client_no_context_takeover=true" },
+  { "7.1.2.1/8", DEFLATE "; server_max_window_bits=8", TRUE },
+  { "7.1.2.1/15", DEFLATE "; server_max_window_bits=15", TRUE },
+  { "7.1.2.1/less-than-asked-for", DEFLATE "; server_max_window_bits=10", TRUE, .server_bits = 11 },
+  { "7.1.2.1/more-than-asked-for-fails", DEFLATE "; server_max_window_bits=12", FALSE, .server_bits = 11 },
+  { "7.1.2.1/asked-for-and-not-accepted-fails", DEFLATE, FALSE, .server_bits = 11 },
+  { "7.1.2.1/no-value-fails", DEFLATE "; server_max_window_bits" },
+  { "7.1.2.1/7-fails", DEFLATE "; server_max_window_bits=7" },
+  { "7.1.2.1/16-fails", DEFLATE "; server_max_window_bits=16" },
+  { "7.1.2.1/leading-zero-fails", DEFLATE "; server_max_window_bits=09" },
+  { "7.1.2.1/no-number-fails", DEFLATE "; server_max_window_bits=ten" },
+  { "7.1.2.1/long-number-fails", DEFLATE "; server_max_window_bits=4294967306" },
+  { "7.1.2.2/8", DEFLATE "; client_max_window_bits=8", TRUE },
+  { "7.1.2.2/15", DEFLATE "; client_max_window_bits=15", TRUE },
+  { "7.1.2.2/less-than-offered", DEFLATE "; client_max_window_bits=10", TRUE, .client_bits = 11 },
+  { "7.1.2.2/more-than-offered-fails", DEFLATE "; client_max_window_bits=12", FALSE, .client_bits = 11 },
+  { "7.1.2.2/no-value-fails", DEFLATE "; client_max_window_bits" },
+  { "7.1.2.2/7-fails", DEFLATE "; client_max_window_bits=7" },
+  { "7.1.2.2/16-fails", DEFLATE "; client_max_window_bits=16" },
+  { "7.1.2.2/leading-zero-fails", DEFLATE "; client_max_window_bits=010" },
+  { "7.1.2.2/no-number-fails", DEFLATE "; client_max_window_bits=1e1" },
+};
+/* clang-format on */
+
+typedef struct
+{
+  const Answer *rule;
+  gsize n_more;
+  gboolean was_closed;
+} Answering;
+
+static void
+script_answer (TestPeer *peer,
+               gpointer  user_data)
+{
+  Answering *answering = user_data;
+  const char *extensions = answering->rule->extensions;
+  g_autofree char *header = extensions != NULL ? g_strconcat ("Sec-WebSocket-Extensions: ", extensions, "\r\n", NULL) : NULL;
+  char bytes[64];
+  gsize n;
+
+  test_peer_accept (peer, NULL, header);
+  if (answering->rule->is_fine)
+    {
+      test_peer_close (peer, 1000, NULL, NULL);
+      return;
+    }
+
+  while ((n = test_peer_read (peer, bytes, sizeof bytes)) > 0)
+    answering->n_more += n;
+  answering->was_closed = test_peer_get_end (peer) == TEST_END_EOF;
+}
+
+static void
+test_answer (gconstpointer data)
+{
+  const Case *test = data;
+  const Answer *rule = test->data;
+  Answering answering = { rule };
+  g_autoptr (S9wsOptions) options = create_options ("compression", !rule->is_off,
+                                                    "client-max-window-bits", rule->client_bits != 0 ? rule->client_bits : 15,
+                                                    "server-max-window-bits", rule->server_bits != 0 ? rule->server_bits : 15,
+                                                    "client-no-context-takeover", rule->client_no_takeover,
+                                                    "server-no-context-takeover", rule->server_no_takeover, NULL);
+  g_autofree char *log = case_run (test, script_answer, NULL, &answering, options);
+
+  g_assert_cmpstr (log, ==, rule->is_fine ? "activated closed(1000) quit " : "error(4) quit ");
+  if (!rule->is_fine)
+    {
+      g_assert_cmpuint (answering.n_more, ==, 0);
+      g_assert_true (answering.was_closed);
+    }
+}
+
+/* Every window and takeover, there and back */
+
+static const gsize sizes[] = {
+  1, 2, 3, 4, 5, 64, 125, 126, 127, 255, 256, 257, 511, 512, 1000, 1024, 4096, 16384, 32767, 32768, 32769, 65535, 65536, 131071, 131072
+};
+
+#define N_LARGE (2 * G_N_ELEMENTS (sizes)) /* each of them twice: the second refers to the first */
+#define N_MESSAGES (N_LARGE + 1000)
+
+typedef struct
+{
+  CodecSetup setup;
+  gsize n_sent;
+  gsize n_right; /* of those that came back */
+  gsize n_compressed;
+  gboolean is_server_content;
+} Exchange;
+
+/* Random bytes that repeat at half of the window, at the window and beyond it; and small
+ * messages of words. */
+static GBytes *
+make_message (const CodecSetup *setup,
+              gsize             n)
+{
+  guint32 random = 2463534242u + (guint32) (n / 2);
+  gsize period = (gsize) (n / 2 % 3 + 1) << (setup->client_bits - 1);
+  gsize size = n < N_LARGE ? sizes[n / 2] : 1 + n * 37 % 300;
+  guint8 *data = g_malloc (size);
+
+  for (gsize i = 0; i < size; i++)
+    {
+      random ^= random << 13;
+      random ^= random >> 17;
+      random ^= random << 5;
+      if (n >= N_LARGE)
+        data[i] = (guint8) "words and more words, of message after message; "[(i + n) % 48];
+      else
+        data[i] = i < period ? (guint8) random : data[i - period];
+    }
+
+  return g_bytes_new_take (data, size);
+}
+
+/* Sends every message back, in one frame or in three with a ping between. */
+static gboolean
+echo (TestPeer *peer,
+      Codec    *codec,
+      gsize     n,
+      GString  *message)
+{
+  GString *packed = codec_pack (codec, message->str, message->len);
+  gsize third = n % 2 == 0 ? 0 : packed->len / 3;
+
+  if (third == 0)
+    return test_peer_send_frame (peer, TEST_BINARY | TEST_RSV1, TRUE, packed->str, packed->len);
+
+  return test_peer_send_frame (peer, TEST_BINARY | TEST_RSV1, FALSE, packed->str, third) &&
+         test_peer_send_frame (peer, TEST_CONTINUATION, FALSE, packed->str + third, third) &&
+         test_peer_send_frame (peer, TEST_PING, TRUE, "?", 1) &&
+         test_peer_send_frame (peer, TEST_CONTINUATION, TRUE, packed->str + 2 * third, packed->len - 2 * third);
+}
+
+static void
+script_exchange (TestPeer *peer,
+                 gpointer  user_data)
+{
+  Exchange *exchange = user_data;
+  Codec *codec = codec_new (&exchange->setup);
+  g_autofree char *header = codec_setup_dup_header (&exchange->setup);
+  gsize n = 0;
+  gboolean is_good = TRUE;
+  TestFrame frame;
+
+  test_peer_accept (peer, NULL, header);
+  while (is_good && test_peer_read_frame (peer, &frame) && frame.opcode != TEST_CLOSE)
+    {
+      GString *message;
+
+      /* RSV1 is in the first frames of messages and nowhere else. */
+      is_good = frame.reserved_bits == (frame.opcode == TEST_BINARY ? TEST_RSV1 : 0);
+      if (!is_good || frame.opcode == TEST_PONG)
+        continue;
+
+      message = codec_unpack (codec, frame.payload, frame.size);
+      is_good = message != NULL && echo (peer, codec, n++, message);
+      exchange->n_compressed += is_good;
+    }
+  exchange->is_server_content = is_good;
+  test_peer_send_close (peer, 1000, NULL);
+  codec_free (codec);
+}
+
+static void
+send_next (S9wsClient *client,
+           Exchange   *exchange)
+{
+  g_autoptr (GBytes) message = NULL;
+
+  if (exchange->n_sent == N_MESSAGES)
+    {
+      g_assert_true (s9ws_client_close (client, 1000, NULL, NULL));
+      return;
+    }
+
+  message = make_message (&exchange->setup, exchange->n_sent++);
+  g_assert_true (s9ws_client_send_bytes (client, message, NULL));
+}
+
+static void
+on_binary_message (S9wsClient *client,
+                   GBytes     *bytes,
+                   gpointer    user_data)
+{
+  Exchange *exchange = user_data;
+  g_autoptr (GBytes) expected = make_message (&exchange->setup, exchange->n_sent - 1);
+
+  exchange->n_right += g_bytes_equal (bytes, expected);
+  send_next (client, exchange);
+}
+
+static void
+on_activated_exchange (S9wsClient *client,
+                       gpointer    user_data)
+{
+  g_signal_connect (client, "binary-message", G_CALLBACK (on_binary_message), user_data);
+  send_next (client, user_data);
+}
+
+static void
+test_exchange (gconstpointer data)
+{
+  const Case *test = data;
+  g_autoptr (S9wsOptions) options = create_options ("compression-threshold", G_GUINT64_CONSTANT (0), NULL);
+  Exchange exchange = { .setup = *(const CodecSetup *) test->data };
+  g_autofree char *log = case_run (test, script_exchange, G_CALLBACK (on_activated_exchange), &exchange, options);
+
+  g_assert_true (exchange.is_server_content);
+  g_assert_cmpuint (exchange.n_compressed, ==, N_MESSAGES);
+  g_assert_cmpuint (exchange.n_right, ==, N_MESSAGES);
+  g_assert_true (g_str_has_suffix (log, "closed(1000) quit "));
+}
+
+#define N_WINDOWS 8
+
+static void
+add_exchanges (void)
+{
+  static CodecSetup setups[N_WINDOWS * 4];
+
+  for (guint i = 0; i < G_N_ELEMENTS (setups); i++)
+    {
+      guint bits = 8 + i / 4;
+      g_autofree char *name = NULL;
+
+      setups[i] = (CodecSetup){ bits, bits, (i & 1) == 0, (i & 2) == 0 };
+      name = g_strdup_printf ("7.2.1/window-of-%u-bits-%s-%s", bits, setups[i].client_takes_over ? "takeover" : "none",
+                              setups[i].server_takes_over ? "takeover" : "none");
+      add_case (name, bits == 15 ? CASE_BOTH : CASE_PLAIN, test_exchange, &setups[i]);
+    }
+}
+
+/* What a client sends */
+
+static void
+on_activated_some (S9wsClient *client,
+                   gpointer    user_data)
+{
+  g_assert_true (s9ws_client_send_text (client, "Hello", NULL));
+  g_assert_true (s9ws_client_send_text (client, "Hello", NULL));
+  g_assert_true (s9ws_client_send_ping (client, (const guint8 *) "p", 1, NULL));
+  s9ws_client_set_compress (client, FALSE);
+  g_assert_true (s9ws_client_send_text (client, "Hello", NULL));
+  g_assert_true (s9ws_client_close (client, 1000, "bye", NULL));
+}
+
+static gboolean
+expect_compressed (TestPeer   *peer,
+                   const char *payload,
+                   gsize       size)
+{
+  TestFrame frame;
+
+  return test_peer_read_frame (peer, &frame) && frame.reserved_bits == TEST_RSV1 && frame.is_final &&
+         frame.opcode == TEST_TEXT && frame.size == size && memcmp (frame.payload, payload, size) == 0;
+}
+
+/* The bytes of the RFC's own examples, and RSV1 where it belongs. */
+static void
+script_some (TestPeer *peer,
+             gpointer  user_data)
+{
+  gboolean *is_right = user_data;
+
+  test_peer_accept (peer, NULL, AGREED);
+  *is_right = expect_compressed (peer, HELLO, 7) &&
+              expect_compressed (peer, "\xf2\x00\x11\x00\x00", 5) &&
+              test_peer_expect_frame (peer, TEST_PING, "p", 1) &&
+              test_peer_expect_frame (peer, TEST_TEXT, "Hello", 5) &&
+              test_peer_expect_frame (peer, TEST_CLOSE, BYTES ("\x03\xe8"
+                                                               "bye"));
+  test_peer_send_close (peer, 1000, NULL);
+}
+
+static void
+test_some (gconstpointer data)
+{
+  g_autoptr (S9wsOptions) options = create_options ("compression-threshold", G_GUINT64_CONSTANT (0), NULL);
+  gboolean is_right = FALSE;
+  g_autofree char *log = case_run (data, script_some, G_CALLBACK (on_activated_some), &is_right, options);
+
+  g_assert_true (is_right);
+  g_assert_cmpstr (log, ==, "activated closed(1000) quit ");
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  setlocale (LC_ALL, "C");
+  g_test_init (&argc, &argv, NULL);
+  start_watchdog (900);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (received); i++)
+    add_case (received[i].name, CASE_BOTH, case_receive, &received[i]);
+  add_case ("6.1/reserved-bit-1-is-where-it-belongs", CASE_BOTH, test_some, NULL);
+  for (gsize i = 0; i < G_N_ELEMENTS (answers); i++)
+    add_case (answers[i].name, CASE_BOTH, test_answer, &answers[i]);
+  add_exchanges ();
+
+  return g_test_run ();
+}
