@@ -234,6 +234,10 @@ void
 s9ws_connection_attend_sending (S9wsConnection *connection,
                                 gboolean        has_looked)
 {
+  /* Later, or the caller would not wait any more. */
+  if (connection->input.trim_time != 0)
+    s9ws_input_expect_trim (&connection->input);
+
   if (s9ws_connection_attend_keep_alive (connection, has_looked))
     return;
 
@@ -339,7 +343,10 @@ get_earlier (gint64 deadline,
 gint64
 s9ws_connection_get_deadline (S9wsConnection *connection)
 {
-  return get_earlier (get_earlier (connection->deadline, connection->input.trim_time),
+  /* When the memory is all given back soon, nothing is given back before. */
+  gint64 trim_time = connection->phase == S9WS_PHASE_FINISHING ? 0 : connection->input.trim_time;
+
+  return get_earlier (get_earlier (connection->deadline, trim_time),
                       s9ws_keep_alive_get_due (&connection->keep_alive));
 }
 

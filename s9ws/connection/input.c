@@ -236,8 +236,9 @@ gboolean
 s9ws_input_trim (S9wsInput *input,
                  gboolean   has_more)
 {
-  if (G_LIKELY ((!has_grown (input) && !has_more) || input->window.begin != input->window.end ||
-                input->inflated.size > 0))
+  gboolean is_amid = input->window.begin != input->window.end || input->inflated.size > 0;
+
+  if (G_LIKELY ((!has_grown (input) && !has_more) || (is_amid && input->trim_time == 0)))
     return FALSE;
 
   /* Not at once: where one large message came another may follow. */
@@ -245,6 +246,13 @@ s9ws_input_trim (S9wsInput *input,
     s9ws_input_expect_trim (input);
   if (g_get_monotonic_time () < input->trim_time)
     return FALSE;
+
+  /* Whoever waits until then would not wait any more. */
+  if (is_amid)
+    {
+      s9ws_input_expect_trim (input);
+      return FALSE;
+    }
 
   input->large_size = 0;
   input->trim_time = 0;

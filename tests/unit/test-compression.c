@@ -400,6 +400,42 @@ test_idle (void)
     }
 }
 
+/* Where nothing can be given back when its time has come, that time is put off: whoever
+ * waits until then would spin. */
+static void
+test_idle_amid (void)
+{
+  Fixture fixture;
+  gint64 due;
+
+  fixture_init (&fixture);
+  fixture.config.close_timeout = 0;
+  fixture_open (&fixture, EXTENSION "\r\n");
+  memory_transport_add (fixture.memory, BYTES ("\x01\x02He"));
+  assert_events (&fixture, "");
+  send_text (&fixture, "long enough");
+  due = s9ws_connection_get_deadline (fixture.connection);
+  g_assert_cmpint (due, >, 0);
+  while (g_get_monotonic_time () < due)
+    g_usleep (10000);
+  s9ws_connection_attend_sending (fixture.connection, TRUE);
+  g_assert_cmpint (s9ws_connection_get_deadline (fixture.connection), >=, due + G_USEC_PER_SEC);
+
+  fixture.connection->input.trim_time = due;
+  assert_events (&fixture, "");
+  g_assert_cmpint (s9ws_connection_get_deadline (fixture.connection), >=, due + G_USEC_PER_SEC);
+
+  fixture.memory->room = 0;
+  fixture.connection->input.trim_time = due;
+  memory_transport_add (fixture.memory, BYTES ("\x88\x00"));
+  assert_events (&fixture, "");
+  fixture.connection->input.trim_time = due;
+  g_assert_cmpint (s9ws_connection_get_deadline (fixture.connection), ==, 0);
+  fixture.memory->room = G_MAXSIZE;
+  assert_events (&fixture, "error().closed(1005).");
+  fixture_clear (&fixture);
+}
+
 #define ADD_TABLE(prefix, table, function)                                 \
   for (gsize i = 0; i < G_N_ELEMENTS (table); i++)                         \
     {                                                                      \
@@ -426,6 +462,7 @@ main (int    argc,
   g_test_add_func ("/compression/too-big", test_too_big);
   g_test_add_func ("/compression/malformed", test_malformed);
   g_test_add_func ("/compression/idle", test_idle);
+  g_test_add_func ("/compression/idle-amid", test_idle_amid);
 
   return g_test_run ();
 }
