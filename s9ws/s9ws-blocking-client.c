@@ -45,7 +45,7 @@ wait_for_input (S9wsBlockingClient *blocking)
   S9wsConnection *connection = client->connection;
   guint64 read_timeout = client->settings->read_timeout;
 
-  if (s9ws_connection_has_pending (connection))
+  if (s9ws_connection_has_pending (connection) || s9ws_connection_has_failed (connection))
     return;
 
   if (s9ws_client_wait (client, s9ws_connection_get_poll_events (connection),

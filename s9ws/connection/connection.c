@@ -330,7 +330,13 @@ s9ws_connection_may_block (S9wsConnection *connection)
     s9ws_input_expect_trim (&connection->input);
 
   return connection->deadline == 0 && connection->input.trim_time == 0 && connection->keep_alive.ping_due == 0 &&
-         s9ws_output_get_size (&connection->output) == 0;
+         s9ws_output_get_size (&connection->output) == 0 && connection->write_error == NULL;
+}
+
+gboolean
+s9ws_connection_has_failed (S9wsConnection *connection)
+{
+  return connection->write_error != NULL;
 }
 
 static gint64

@@ -222,6 +222,10 @@ short s9ws_connection_get_poll_events (S9wsConnection *connection);
 /* Whether there is nothing to do but to read: no timer, nothing to send. */
 gboolean s9ws_connection_may_block (S9wsConnection *connection);
 
+/* Writing has failed: the connection ends once what has arrived is read, so that nothing
+ * more is to be waited for. */
+gboolean s9ws_connection_has_failed (S9wsConnection *connection);
+
 /* When the next timer is due, in monotonic µs; 0: none.  Waiting must end by then,
  * and s9ws_connection_read () be called. */
 gint64 s9ws_connection_get_deadline (S9wsConnection *connection);

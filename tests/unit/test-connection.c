@@ -579,6 +579,8 @@ test_write_failure (void)
   memory_transport_add (fixture.memory, BYTES ("\x81\x01" "a\x81\x01" "b"));
   g_assert_false (s9ws_connection_send (fixture.connection, S9WS_OPCODE_TEXT, (const guint8 *) "x", 1, &error));
   g_assert_error (error, S9WS_ERROR, S9WS_ERROR_CONNECTION_CLOSED);
+  g_assert_true (s9ws_connection_has_failed (fixture.connection));
+  g_assert_false (s9ws_connection_may_block (fixture.connection));
   log_events (&fixture, events);
   g_assert_cmpstr (events->str, ==, "text(a).text(b).error(13).closed(1006).");
   fixture_clear (&fixture);
