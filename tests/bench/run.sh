@@ -39,7 +39,7 @@ if [ -f "$build/build.ninja" ]; then
 else
   meson setup "$build" "${options[@]}" > "$build.log"
 fi
-ninja -C "$build" >> "$build.log" || { tail -n 40 "$build.log"; exit 1; }
+ninja -C "$build" s9ws-bench >> "$build.log" || { tail -n 40 "$build.log"; exit 1; }
 
 mkdir -p "$output"
 status=0
