@@ -5,6 +5,7 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 import base64
 import contextlib
 import hashlib
+import itertools
 import socket
 import threading
 
@@ -53,6 +54,14 @@ def flood(connection):
     if answer_upgrade(connection):
         while True:
             connection.sendall(FRAME * 1000)
+
+
+def count(connection):
+    """The same, but the texts are the numbers from 0 on."""
+    if answer_upgrade(connection):
+        for i in itertools.count(0, 100):
+            texts = [b'%d' % j for j in range(i, i + 100)]
+            connection.sendall(b''.join(b'\x81%c%s' % (len(text), text) for text in texts))
 
 
 def accept_all(listener, serve):

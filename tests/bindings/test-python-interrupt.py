@@ -17,11 +17,12 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from mute_server import be_silent, flood, serving  # noqa: E402
+from mute_server import be_silent, count, flood, serving  # noqa: E402
 from recorder import PLAIN_URI, TLS_URI, TestCase, main  # noqa: E402
 from gi.overrides import S9ws as overrides  # noqa: E402
 
 TIMEOUT = 60  # s
+N_NUMBERS = 100000
 
 BEGIN = '''
 import os, signal, sys, time
@@ -161,6 +162,75 @@ except KeyboardInterrupt:
 ''',
 }
 
+# Takes all numbers although it is interrupted again and again, where chance has it. What
+# was taken off is noted without a call before, which Ctrl-C could follow.
+COUNT = '''
+import threading
+n_numbers = %d
+taken = []
+n_interrupts = 0
+
+def interrupt():
+    # From within the try on.
+    while not taken:
+        time.sleep(0.0002)
+    while len(taken) < n_numbers // 2:
+        n_before = n_interrupts
+        os.kill(os.getpid(), signal.SIGINT)
+        while n_interrupts == n_before and len(taken) < n_numbers // 2:
+            time.sleep(0.0002)
+
+client.start() if kind == 'AsyncClient' else client.open()
+while client.receive(-1).get_kind() != S9ws.EventKind.ACTIVATED:
+    pass
+thread = threading.Thread(target=interrupt, daemon=True)
+thread.start()
+while len(taken) < n_numbers:
+    # Twice, for there is a way from an exception into the next try.
+    try:
+        while len(taken) < n_numbers:
+            try:
+                %s
+            except KeyboardInterrupt:
+                n_interrupts += 1
+    except KeyboardInterrupt:
+        n_interrupts += 1
+thread.join()
+numbers = list(map(str, taken[:n_numbers]))
+say('all' if numbers == list(map(str, range(n_numbers))) else 'not all')
+say(str(n_interrupts))
+client.force_quit()
+'''
+
+COUNTS = {
+    'for': '''
+                for number in client:
+                    taken.append(number)
+                    if len(taken) >= n_numbers:
+                        break
+''',
+    'events': '''
+                for event in client.events():
+                    taken.append(event)
+                    if len(taken) >= n_numbers:
+                        break
+''',
+} | {
+    name: f'''
+                while len(taken) < n_numbers:
+                    event = client.{name}({arguments})
+                    if event is not None:
+                        taken.append(event)
+''' for name, arguments in (('receive', '-1'), ('pop_event', ''), ('try_pop_event', ''),
+                            ('timeout_pop_event', '100000'))
+} | {
+    'pop_events': '''
+                while len(taken) < n_numbers:
+                    events = client.pop_events(100, -1)
+                    taken.extend(events)
+''',
+}
+
 OPENING = {
     name: f'''
 import threading
@@ -281,6 +351,21 @@ class TestInterrupt(TestCase):
                     with self.subTest(kind=kind, name=name):
                         lines = self.interrupt(program + NO_CLOSE, kind, uri)
                         self.assertEqual(lines, ['interrupted', 'left open'])
+
+    def test_nothing_lost(self):
+        """Nor is anything there twice."""
+        with serving(count) as uri:
+            for kind in STRATEGIES:
+                for name, program in COUNTS.items():
+                    if 'pop' in name and kind != 'AsyncClient':
+                        continue
+                    with self.subTest(kind=kind, name=name):
+                        child = self.start(BEGIN + COUNT % (N_NUMBERS, program), kind, uri, 3)
+                        word, n_interrupts = child.stdout.read().split('\n')[:2]
+                        print(f'# {kind}: {name} was interrupted {n_interrupts} times', flush=True)
+                        self.assertEqual(word, 'all')
+                        self.assertGreater(int(n_interrupts), 0)
+                        self.assertEqual(child.wait(), 0)
 
     def test_opening(self):
         """There is no connection that could be left."""

@@ -9,9 +9,12 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import threading
 import time
 import typing
+import weakref
 
 from gi._ossighelper import register_sigint_fallback
 from gi.module import get_introspection_module
@@ -41,6 +44,32 @@ _BUFFER_POLL = 0.002  # s
 _receive = S9ws.Client.receive
 _send_text = S9ws.Client.send_text
 _send_binary = S9ws.Client.send_binary
+
+
+# What a loop has taken off and not handed out yet, for each client.
+_kept: weakref.WeakKeyDictionary[Client, list[Event]] = weakref.WeakKeyDictionary()
+
+
+def _get_kept(client: Client) -> list[Event]:
+    kept = _kept.get(client)
+    return _kept.setdefault(client, []) if kept is None else kept
+
+
+def _take(client: Client, pop: functools.partial[Event | None]) -> Event | None:
+    """What is kept, else what pop takes off.
+
+    Python runs handlers of signals, which may raise, after a call and where a loop goes
+    round. Whatever was called by then is lost, so here the iterator of a loop calls, and
+    no call comes before the return.
+    """
+    kept = _kept.get(client)
+    if kept:
+        event = kept[0]
+        del kept[0]
+        return event
+    for event in iter(pop, None):
+        return event
+    return None
 
 
 def _is_main_thread() -> bool:
@@ -194,37 +223,49 @@ class Client(S9ws.Client):
     def receive(self, timeout_us: int) -> Event | None:
         """Takes the next event off, waiting for it for so many µs, for ever if negative."""
         if not _is_main_thread() or 0 <= timeout_us <= _SLICE:
-            return _receive(self, timeout_us)
+            return _take(self, functools.partial(_receive, self, timeout_us))
 
         end = time.monotonic() + timeout_us / 1e6
         while True:
             rest = _SLICE if timeout_us < 0 else int((end - time.monotonic()) * 1e6)
-            event = _receive(self, max(0, min(rest, _SLICE)))
+            event = _take(self, functools.partial(_receive, self, max(0, min(rest, _SLICE))))
             if event is not None or rest <= 0:
                 return event
             # QUIT comes at once, if nobody has taken it off.
             if self.get_state() == S9ws.State.CLOSED:
-                return _receive(self, -1)
+                return _take(self, functools.partial(_receive, self, -1))
+
+    def _wait_events(self, kept: list[Event]) -> typing.Iterator[Event]:
+        """All events, each of them kept until whoever asked has let go of it."""
+        if self.get_state() == S9ws.State.NEW:
+            self.open()
+
+        timeout = _SLICE if _is_main_thread() else -1
+        while kept:
+            yield kept[0]
+        # As in _take(), the loop calls.
+        for event in map(_receive, itertools.repeat(self), itertools.repeat(timeout)):
+            if event is not None:
+                kept.append(event)
+            elif self.get_state() == S9ws.State.CLOSED:
+                # QUIT comes at once, if nobody has taken it off.
+                kept.extend(filter(None, map(_receive, (self,), (-1,))))
+                if not kept:
+                    return
+            # Unless another thread, or a handler of a signal, was faster.
+            while kept:
+                yield kept[0]
 
     def events(self) -> typing.Iterator[Event]:
         """Opens the client if need be, and gives all its events, the last of them QUIT.
 
         None of them is emitted. Raises GLib.Error where it could not be opened.
         """
-        if self.get_state() == S9ws.State.NEW:
-            self.open()
-
-        timeout = _SLICE if _is_main_thread() else -1
-        while True:
-            event = _receive(self, timeout)
-            if event is None:
-                if self.get_state() != S9ws.State.CLOSED:
-                    continue
-                # QUIT comes at once, if nobody has taken it off.
-                event = _receive(self, -1)
-                if event is None:
-                    return
-            yield event
+        kept = _get_kept(self)
+        for event in self._wait_events(kept):
+            if kept and kept[0] is event:
+                del kept[0]
+                yield event
 
     def __iter__(self) -> typing.Iterator[Message]:
         """Opens the client if need be, and gives its messages until the connection ends.
@@ -232,16 +273,20 @@ class Client(S9ws.Client):
         Raises GLib.Error where it could not be opened or was ended by an error.
         """
         failure = None
-        for event in self.events():
-            text = _get_text(event)
-            if text is not None:
-                yield text
-                continue
-            kind = event.get_kind()
-            if kind == S9ws.EventKind.BINARY_MESSAGE:
-                yield event.get_data()
-            elif kind == S9ws.EventKind.ERROR:
-                failure = event.get_error()
+        kept = _get_kept(self)
+        for event in self._wait_events(kept):
+            message: Message | None = _get_text(event)
+            if message is None:
+                kind = event.get_kind()
+                if kind == S9ws.EventKind.BINARY_MESSAGE:
+                    message = event.get_data()
+                elif kind == S9ws.EventKind.ERROR:
+                    failure = event.get_error()
+            # From here on no call, which Ctrl-C could follow.
+            if kept and kept[0] is event:
+                del kept[0]
+                if message is not None:
+                    yield message
         if failure is not None:
             raise failure
 
@@ -356,23 +401,40 @@ class AsyncClient(S9ws.AsyncClient):
 
     def pop_event(self) -> Event | None:
         """Takes the next event off, waiting until there is one; None after QUIT."""
-        timeout_pop = super().timeout_pop_event
+        timeout_pop = functools.partial(super().timeout_pop_event, _SLICE)
         while _is_main_thread():
-            event = timeout_pop(_SLICE)
+            event = _take(self, timeout_pop)
             if event is not None:
                 return event
             if self.get_state() in (S9ws.State.NEW, S9ws.State.CLOSED):
                 break
-        return super().pop_event()
+        return _take(self, functools.partial(super().pop_event))
+
+    def try_pop_event(self) -> Event | None:
+        """Takes the next event off, if there is one."""
+        return _take(self, functools.partial(super().try_pop_event))
 
     def timeout_pop_event(self, timeout_us: int) -> Event | None:
         """Takes the next event off, waiting for it for so many µs."""
-        return self._pop(super().timeout_pop_event, timeout_us)
+        pop = super().timeout_pop_event
+        return self._pop(lambda timeout: _take(self, functools.partial(pop, timeout)),
+                         timeout_us)
 
     def pop_events(self, max: int, timeout_us: int) -> list[Event]:
         """Takes up to so many events off, waiting for the first; all there are if 0."""
         pop = super().pop_events
-        return self._pop(lambda timeout: pop(max, timeout), timeout_us)
+        kept = _get_kept(self)
+
+        def pop_list(timeout: int) -> list[Event]:
+            if kept:
+                events = kept[:max or None]
+                del kept[:max or None]
+                return events
+            for events in map(pop, (max,), (timeout,)):
+                return events
+            return []
+
+        return self._pop(pop_list, timeout_us)
 
     def join(self) -> None:
         """Waits until the client's thread has ended."""
@@ -436,10 +498,11 @@ class AsyncClient(S9ws.AsyncClient):
         """
         import asyncio
 
+        receive = functools.partial(_receive, self, 0)
         n_events = 0
         is_over = False
         while True:
-            event = _receive(self, 0)
+            event = _take(self, receive)
             if event is not None:
                 yield event
                 n_events += 1
