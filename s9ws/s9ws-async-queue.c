@@ -92,9 +92,9 @@ s9ws_async_queue_unref (S9wsAsyncQueue *queue)
 }
 
 gboolean
-s9ws_async_queue_prepare (S9wsAsyncQueue *queue,
-                          gssize          limit,
-                          GError        **error)
+s9ws_async_queue_prepare (S9wsAsyncQueue  *queue,
+                          gssize           limit,
+                          GError         **error)
 {
   queue->budget->limit = limit;
   return s9ws_waker_open (&queue->budget->waker, error);

@@ -24,46 +24,46 @@
 struct _S9wsAsyncThread
 {
   gatomicrefcount ref_count;
-  GCancellable *quit;      /* thread-safe */
-  S9wsAsyncQueue *queue;   /* has locks of its own */
+  GCancellable *quit;    /* thread-safe */
+  S9wsAsyncQueue *queue; /* has locks of its own */
 
-  int state;               /* atomic: S9wsState; moved on with the lock held */
-  int has_work;            /* atomic: set by others, cleared by the I/O thread */
-  int is_sleeping;         /* atomic: set by the I/O thread; who clears it wakes it */
-  int is_abandoned;        /* atomic */
-  GWeakRef client;         /* thread-safe */
-  gboolean opens_itself;   /* the I/O thread does; written before anybody does */
+  int state;             /* atomic: S9wsState; moved on with the lock held */
+  int has_work;          /* atomic: set by others, cleared by the I/O thread */
+  int is_sleeping;       /* atomic: set by the I/O thread; who clears it wakes it */
+  int is_abandoned;      /* atomic */
+  GWeakRef client;       /* thread-safe */
+  gboolean opens_itself; /* the I/O thread does; written before anybody does */
 
-  char *uri;               /* these two: written with the lock held, while NEW; */
-  S9wsSettings *settings;  /* immutable after that */
+  char *uri;              /* these two: written with the lock held, while NEW; */
+  S9wsSettings *settings; /* immutable after that */
 
   /* Whoever opens it, then the I/O thread's; until that is started, whoever holds the
    * lock may use it while OPEN.  Its answer is immutable once OPEN or CLOSED. */
   S9wsConnection *connection;
 
-  GMutex lock;             /* guards all of the following */
-  GCond changed;           /* state or is_done */
-  gboolean is_opening;     /* or has been: by start () or open (), whichever is first */
+  GMutex lock;         /* guards all of the following */
+  GCond changed;       /* state or is_done */
+  gboolean is_opening; /* or has been: by start () or open (), whichever is first */
   gboolean is_started;
   gboolean is_done;
-  GQueue tasks;            /* of GTask: wait for the opening */
+  GQueue tasks; /* of GTask: wait for the opening */
   GError *open_error;
-  S9wsOutput outbox;       /* frames to be sent */
-  S9wsSender sender;       /* what they are made with */
-  gint64 sender_time;      /* when its deflater is given back, if nothing more is compressed */
-  guint64 n_outbox;        /* messages in outbox */
-  gboolean is_closing;     /* nothing may be added to outbox */
-  gboolean has_close;      /* the next two are to be sent behind outbox */
+  S9wsOutput outbox;   /* frames to be sent */
+  S9wsSender sender;   /* what they are made with */
+  gint64 sender_time;  /* when its deflater is given back, if nothing more is compressed */
+  guint64 n_outbox;    /* messages in outbox */
+  gboolean is_closing; /* nothing may be added to outbox */
+  gboolean has_close;  /* the next two are to be sent behind outbox */
   guint close_code;
   char *close_reason;
-  gsize in_flight;         /* what the connection has kept */
-  guint64 n_unsent;        /* messages that never left */
-  guint64 unsent;          /* bytes of frames that never left */
-  gint64 ping_time;        /* of the last ping in outbox; 0: none */
+  gsize in_flight;  /* what the connection has kept */
+  guint64 n_unsent; /* messages that never left */
+  guint64 unsent;   /* bytes of frames that never left */
+  gint64 ping_time; /* of the last ping in outbox; 0: none */
   guint8 ping[S9WS_CONTROL_PAYLOAD_MAX];
   guint8 ping_size;
-  S9wsCounters sent;       /* what went through outbox */
-  S9wsCounters counters;   /* a copy of the connection's */
+  S9wsCounters sent;         /* what went through outbox */
+  S9wsCounters counters;     /* a copy of the connection's */
   S9wsEndReport *end_report; /* set once; NULL before the end */
 };
 
@@ -72,11 +72,11 @@ typedef struct
 {
   S9wsAsyncThread *thread;
   S9wsConnection *connection;
-  GPtrArray *batch;        /* of S9wsEvent: not queued yet */
-  S9wsOutput taken;        /* frames taken from outbox */
+  GPtrArray *batch; /* of S9wsEvent: not queued yet */
+  S9wsOutput taken; /* frames taken from outbox */
   S9wsStrategy strategy;
-  gint64 abandoned_until;  /* monotonic µs; 0: not abandoned */
-  gint64 sender_time;      /* a copy of the thread's; 0: nothing is to be given back */
+  gint64 abandoned_until; /* monotonic µs; 0: not abandoned */
+  gint64 sender_time;     /* a copy of the thread's; 0: nothing is to be given back */
 } Loop;
 
 S9wsAsyncThread *
@@ -192,9 +192,9 @@ report_end_locked (S9wsAsyncThread *thread,
 /* Opening */
 
 static gboolean
-on_question (const char          *chain,
-             GTlsCertificateFlags reasons,
-             gpointer             user_data)
+on_question (const char           *chain,
+             GTlsCertificateFlags  reasons,
+             gpointer              user_data)
 {
   S9wsAsyncThread *thread = user_data;
   g_autoptr (GMainContext) context = NULL;
@@ -205,10 +205,10 @@ on_question (const char          *chain,
 }
 
 gboolean
-s9ws_async_thread_begin (S9wsAsyncThread *thread,
-                         const char      *uri,
-                         S9wsOptions     *options,
-                         GError         **error)
+s9ws_async_thread_begin (S9wsAsyncThread  *thread,
+                         const char       *uri,
+                         S9wsOptions      *options,
+                         GError          **error)
 {
   GError *local_error = NULL;
   gboolean is_new;
@@ -300,8 +300,8 @@ s9ws_async_thread_conclude_open (S9wsAsyncThread *thread,
 }
 
 gboolean
-s9ws_async_thread_wait_open (S9wsAsyncThread *thread,
-                             GError         **error)
+s9ws_async_thread_wait_open (S9wsAsyncThread  *thread,
+                             GError          **error)
 {
   gboolean is_open;
 
@@ -347,8 +347,8 @@ open_once (S9wsAsyncThread  *thread,
 }
 
 gboolean
-s9ws_async_thread_open (S9wsAsyncThread *thread,
-                        GError         **error)
+s9ws_async_thread_open (S9wsAsyncThread  *thread,
+                        GError          **error)
 {
   return open_once (thread, FALSE, error);
 }
@@ -499,8 +499,8 @@ get_kind (const S9wsSettings *settings)
 }
 
 static gint64
-bound_wait (Loop  *loop,
-            gint64 timeout)
+bound_wait (Loop   *loop,
+            gint64  timeout)
 {
   timeout = s9ws_wait_bound (s9ws_connection_bound_wait (loop->connection, timeout), loop->abandoned_until);
   return s9ws_wait_bound (timeout, loop->sender_time);
@@ -509,10 +509,10 @@ bound_wait (Loop  *loop,
 /* Sleeps, unless somebody has put work up since: who does that after is_sleeping was
  * set wakes it. */
 static void
-sleep_until_ready (Loop    *loop,
-                   short    events,
-                   gboolean is_full,
-                   gint64   timeout)
+sleep_until_ready (Loop     *loop,
+                   short     events,
+                   gboolean  is_full,
+                   gint64    timeout)
 {
   S9wsAsyncThread *thread = loop->thread;
   S9wsQueueBudget *budget = s9ws_async_queue_get_budget (thread->queue);
@@ -531,8 +531,8 @@ sleep_until_ready (Loop    *loop,
 }
 
 static void
-wait_for_work (Loop    *loop,
-               gboolean is_first)
+wait_for_work (Loop     *loop,
+               gboolean  is_first)
 {
   const S9wsSettings *settings = loop->thread->settings;
   S9wsWaitStrategy kind = get_kind (settings);
@@ -643,8 +643,8 @@ thread_main (gpointer data)
 /* The others' side */
 
 gboolean
-s9ws_async_thread_start (S9wsAsyncThread *thread,
-                         GError         **error)
+s9ws_async_thread_start (S9wsAsyncThread  *thread,
+                         GError          **error)
 {
   g_autoptr (GError) local_error = NULL;
   GThread *io_thread;
@@ -693,8 +693,8 @@ s9ws_async_thread_wake (S9wsAsyncThread *thread)
 }
 
 static gboolean
-check_open_locked (S9wsAsyncThread *thread,
-                   GError         **error)
+check_open_locked (S9wsAsyncThread  *thread,
+                   GError          **error)
 {
   S9wsState state = s9ws_async_thread_get_state (thread);
 
@@ -711,9 +711,9 @@ check_open_locked (S9wsAsyncThread *thread,
 }
 
 static gboolean
-check_buffer_locked (S9wsAsyncThread *thread,
-                     gsize            size,
-                     GError         **error)
+check_buffer_locked (S9wsAsyncThread  *thread,
+                     gsize             size,
+                     GError          **error)
 {
   guint64 limit = thread->settings->connection.max_buffered_amount;
   guint64 used = s9ws_output_get_size (&thread->outbox) + thread->in_flight;
@@ -764,11 +764,11 @@ encode_locked (S9wsAsyncThread *thread,
 }
 
 static gboolean
-send_locked (S9wsAsyncThread *thread,
-             S9wsOpcode       opcode,
-             const guint8    *data,
-             gsize            size,
-             GError         **error)
+send_locked (S9wsAsyncThread  *thread,
+             S9wsOpcode        opcode,
+             const guint8     *data,
+             gsize             size,
+             GError          **error)
 {
   S9wsOutputFrame frame;
 
@@ -786,11 +786,11 @@ send_locked (S9wsAsyncThread *thread,
 /* Frames are encoded here, on the sender's thread, and only then handed over: order is
  * that in which senders get the lock. */
 gboolean
-s9ws_async_thread_send (S9wsAsyncThread *thread,
-                        S9wsOpcode       opcode,
-                        const guint8    *data,
-                        gsize            size,
-                        GError         **error)
+s9ws_async_thread_send (S9wsAsyncThread  *thread,
+                        S9wsOpcode        opcode,
+                        const guint8     *data,
+                        gsize             size,
+                        GError          **error)
 {
   gboolean is_sent;
 
@@ -870,10 +870,10 @@ s9ws_async_thread_send_piece (S9wsAsyncThread  *thread,
 }
 
 gboolean
-s9ws_async_thread_close (S9wsAsyncThread *thread,
-                         guint            code,
-                         const char      *reason,
-                         GError         **error)
+s9ws_async_thread_close (S9wsAsyncThread  *thread,
+                         guint             code,
+                         const char       *reason,
+                         GError          **error)
 {
   gboolean is_accepted;
 

@@ -41,30 +41,30 @@ gboolean s9ws_async_thread_is_started (S9wsAsyncThread  *thread);
 gboolean s9ws_async_thread_wait_open (S9wsAsyncThread  *thread,
                                       GError          **error);
 /* Returns @task when that is so; takes it over. */
-void     s9ws_async_thread_add_task (S9wsAsyncThread  *thread,
-                                     GTask            *task);
-gboolean s9ws_async_thread_send     (S9wsAsyncThread  *thread,
-                                     S9wsOpcode        opcode,
-                                     const guint8     *data,
-                                     gsize             size,
-                                     GError          **error);
-gboolean s9ws_async_thread_close    (S9wsAsyncThread  *thread,
-                                     guint             code,
-                                     const char       *reason,
-                                     GError          **error);
-gboolean s9ws_async_thread_begin_message  (S9wsAsyncThread  *thread,
-                                           S9wsOpcode        opcode,
-                                           GError          **error);
+void     s9ws_async_thread_add_task      (S9wsAsyncThread  *thread,
+                                          GTask            *task);
+gboolean s9ws_async_thread_send          (S9wsAsyncThread  *thread,
+                                          S9wsOpcode        opcode,
+                                          const guint8     *data,
+                                          gsize             size,
+                                          GError          **error);
+gboolean s9ws_async_thread_close         (S9wsAsyncThread  *thread,
+                                          guint             code,
+                                          const char       *reason,
+                                          GError          **error);
+gboolean s9ws_async_thread_begin_message (S9wsAsyncThread  *thread,
+                                          S9wsOpcode        opcode,
+                                          GError          **error);
 /* The last piece has no bytes. */
-gboolean s9ws_async_thread_send_piece     (S9wsAsyncThread  *thread,
-                                           const guint8     *data,
-                                           gsize             size,
-                                           gboolean          is_final,
-                                           GError          **error);
-void     s9ws_async_thread_set_compress (S9wsAsyncThread *thread,
-                                         gboolean         compress);
-void     s9ws_async_thread_wake     (S9wsAsyncThread  *thread);
-void     s9ws_async_thread_join     (S9wsAsyncThread  *thread);
+gboolean s9ws_async_thread_send_piece   (S9wsAsyncThread  *thread,
+                                         const guint8     *data,
+                                         gsize             size,
+                                         gboolean          is_final,
+                                         GError          **error);
+void     s9ws_async_thread_set_compress (S9wsAsyncThread  *thread,
+                                         gboolean          compress);
+void     s9ws_async_thread_wake         (S9wsAsyncThread  *thread);
+void     s9ws_async_thread_join         (S9wsAsyncThread  *thread);
 /* Nobody will take events off any more: close, and end. */
 void s9ws_async_thread_abandon (S9wsAsyncThread *thread);
 

@@ -124,56 +124,56 @@ S9wsEvent *s9ws_client_receive     (S9wsClient           *client,
                                     GError              **error);
 
 S9WS_AVAILABLE_IN_0_1
-gboolean s9ws_client_send_text       (S9wsClient    *client,
-                                      const char    *text,
-                                      GError       **error);
+gboolean s9ws_client_send_text       (S9wsClient       *client,
+                                      const char       *text,
+                                      GError          **error);
 S9WS_AVAILABLE_IN_0_1
-gboolean s9ws_client_send_text_len   (S9wsClient    *client,
-                                      const char    *text,
-                                      gssize         length,
-                                      GError       **error);
+gboolean s9ws_client_send_text_len   (S9wsClient       *client,
+                                      const char       *text,
+                                      gssize            length,
+                                      GError          **error);
 S9WS_AVAILABLE_IN_0_1
-gboolean s9ws_client_send_text_bytes (S9wsClient    *client,
-                                      GBytes        *text,
-                                      GError       **error);
+gboolean s9ws_client_send_text_bytes (S9wsClient       *client,
+                                      GBytes           *text,
+                                      GError          **error);
 S9WS_AVAILABLE_IN_0_1
-gboolean s9ws_client_send_binary     (S9wsClient    *client,
-                                      const guint8  *data,
-                                      gsize          length,
-                                      GError       **error);
+gboolean s9ws_client_send_binary     (S9wsClient       *client,
+                                      const guint8     *data,
+                                      gsize             length,
+                                      GError          **error);
 S9WS_AVAILABLE_IN_0_1
-gboolean s9ws_client_send_bytes      (S9wsClient    *client,
-                                      GBytes        *bytes,
-                                      GError       **error);
+gboolean s9ws_client_send_bytes      (S9wsClient       *client,
+                                      GBytes           *bytes,
+                                      GError          **error);
 S9WS_AVAILABLE_IN_0_1
-gboolean s9ws_client_send_ping       (S9wsClient    *client,
-                                      const guint8  *data,
-                                      gsize          length,
-                                      GError       **error);
+gboolean s9ws_client_send_ping       (S9wsClient       *client,
+                                      const guint8     *data,
+                                      gsize             length,
+                                      GError          **error);
 S9WS_AVAILABLE_IN_0_1
-gboolean s9ws_client_send_pong       (S9wsClient    *client,
-                                      const guint8  *data,
-                                      gsize          length,
-                                      GError       **error);
+gboolean s9ws_client_send_pong       (S9wsClient       *client,
+                                      const guint8     *data,
+                                      gsize             length,
+                                      GError          **error);
 S9WS_AVAILABLE_IN_0_1
-gboolean s9ws_client_begin_message (S9wsClient       *client,
-                                    S9wsMessageKind   kind,
-                                    GError          **error);
+gboolean s9ws_client_begin_message   (S9wsClient       *client,
+                                      S9wsMessageKind   kind,
+                                      GError          **error);
 S9WS_AVAILABLE_IN_0_1
-gboolean s9ws_client_append         (S9wsClient    *client,
-                                     const guint8  *data,
-                                     gsize          length,
-                                     GError       **error);
+gboolean s9ws_client_append          (S9wsClient       *client,
+                                      const guint8     *data,
+                                      gsize             length,
+                                      GError          **error);
 S9WS_AVAILABLE_IN_0_1
-gboolean s9ws_client_finish_message (S9wsClient  *client,
-                                     GError     **error);
+gboolean s9ws_client_finish_message  (S9wsClient       *client,
+                                      GError          **error);
 S9WS_AVAILABLE_IN_0_1
-gboolean s9ws_client_close           (S9wsClient    *client,
-                                      guint          code,
-                                      const char    *reason,
-                                      GError       **error);
+gboolean s9ws_client_close           (S9wsClient       *client,
+                                      guint             code,
+                                      const char       *reason,
+                                      GError          **error);
 S9WS_AVAILABLE_IN_0_1
-void     s9ws_client_force_quit      (S9wsClient    *client);
+void     s9ws_client_force_quit      (S9wsClient       *client);
 
 S9WS_AVAILABLE_IN_0_1
 gboolean s9ws_client_get_compress (S9wsClient *client);

@@ -22,7 +22,7 @@ struct _S9wsEvent
 {
   gatomicrefcount ref_count;
   S9wsEventKind kind;
-  guint code;              /* of a piece: its flags */
+  guint code; /* of a piece: its flags */
   gsize size;
   const guint8 *data;      /* NUL-terminated if it is a text; in payload or in block */
   S9wsBlock *block;        /* or NULL */

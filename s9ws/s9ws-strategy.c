@@ -21,10 +21,10 @@ get_adaptive_wait (S9wsStrategy *strategy,
 }
 
 gint64
-s9ws_strategy_get_wait (S9wsStrategy    *strategy,
-                        S9wsWaitStrategy kind,
-                        guint64          duration,
-                        gboolean         is_first)
+s9ws_strategy_get_wait (S9wsStrategy     *strategy,
+                        S9wsWaitStrategy  kind,
+                        guint64           duration,
+                        gboolean          is_first)
 {
   switch (kind)
     {

@@ -12,9 +12,9 @@
 #include <gnutls/gnutls.h>
 #include <string.h>
 
-#define BODY_MAX 65536                     /* bytes of a refusal's body that are kept */
-#define SUBJECT_MAX 64                     /* bytes of what is wrong with an answer */
-#define BODY_TIMEOUT (2 * G_USEC_PER_SEC)  /* µs that its rest is waited for */
+#define BODY_MAX 65536                    /* bytes of a refusal's body that are kept */
+#define SUBJECT_MAX 64                    /* bytes of what is wrong with an answer */
+#define BODY_TIMEOUT (2 * G_USEC_PER_SEC) /* µs that its rest is waited for */
 
 /* RFC 6455, section 4.1: 16 random bytes, in base64. */
 static char *
@@ -122,8 +122,8 @@ s9ws_connection_write_request (S9wsConnection     *connection,
 }
 
 static S9wsIoResult
-send_request (S9wsConnection *connection,
-              GError        **error)
+send_request (S9wsConnection  *connection,
+              GError         **error)
 {
   while (connection->request->len > 0)
     {
@@ -185,8 +185,8 @@ describe_fault (S9wsHandshakeFault fault)
 
 /* Of the header Sec-WebSocket-Extensions; @subject is the extension or parameter. */
 static char *
-describe_extension_fault (S9wsHandshakeFault fault,
-                          const char        *subject)
+describe_extension_fault (S9wsHandshakeFault  fault,
+                          const char         *subject)
 {
   switch ((int) fault)
     {
@@ -217,9 +217,9 @@ describe_extension_fault (S9wsHandshakeFault fault,
 }
 
 static S9wsIoResult
-fail_upgrade_as (S9wsConnection *connection,
-                 const char     *description,
-                 GError        **error)
+fail_upgrade_as (S9wsConnection  *connection,
+                 const char      *description,
+                 GError         **error)
 {
   if (connection->answer.status != 0)
     g_set_error (error, S9WS_ERROR, S9WS_ERROR_HANDSHAKE,
@@ -233,9 +233,9 @@ fail_upgrade_as (S9wsConnection *connection,
 }
 
 static S9wsIoResult
-fail_upgrade (S9wsConnection    *connection,
-              S9wsHandshakeFault fault,
-              GError           **error)
+fail_upgrade (S9wsConnection      *connection,
+              S9wsHandshakeFault   fault,
+              GError             **error)
 {
   return fail_upgrade_as (connection, describe_fault (fault), error);
 }
@@ -315,9 +315,9 @@ keep_refusal (S9wsConnection     *connection,
 }
 
 static gboolean
-accept_extensions (S9wsConnection     *connection,
-                   const S9wsResponse *response,
-                   GError            **error)
+accept_extensions (S9wsConnection      *connection,
+                   const S9wsResponse  *response,
+                   GError             **error)
 {
   const S9wsConnectionConfig *config = connection->config;
   S9wsAnswer *answer = &connection->answer;
@@ -346,9 +346,9 @@ accept_extensions (S9wsConnection     *connection,
 }
 
 static S9wsIoResult
-accept_upgrade (S9wsConnection     *connection,
-                const S9wsResponse *response,
-                GError            **error)
+accept_upgrade (S9wsConnection      *connection,
+                const S9wsResponse  *response,
+                GError             **error)
 {
   g_autofree char *accept = compute_accept (connection->key);
   int protocol_index = -1;
@@ -369,8 +369,8 @@ accept_upgrade (S9wsConnection     *connection,
 }
 
 static S9wsIoResult
-fail_refused (S9wsConnection *connection,
-              GError        **error)
+fail_refused (S9wsConnection  *connection,
+              GError         **error)
 {
   g_propagate_error (error, g_steal_pointer (&connection->end_error));
   return S9WS_IO_FAILED;
@@ -378,8 +378,8 @@ fail_refused (S9wsConnection *connection,
 
 /* WANT_READ: more bytes are needed. */
 static S9wsIoResult
-read_head (S9wsConnection *connection,
-           GError        **error)
+read_head (S9wsConnection  *connection,
+           GError         **error)
 {
   S9wsWindow *window = &connection->input.window;
   g_autofree S9wsResponse *response = g_new (S9wsResponse, 1);
@@ -432,8 +432,8 @@ read_body (S9wsConnection *connection)
 }
 
 static S9wsIoResult
-read_answer (S9wsConnection *connection,
-             GError        **error)
+read_answer (S9wsConnection  *connection,
+             GError         **error)
 {
   while (TRUE)
     {
@@ -472,8 +472,8 @@ read_answer (S9wsConnection *connection,
 }
 
 static S9wsIoResult
-fail_overdue (S9wsConnection *connection,
-              GError        **error)
+fail_overdue (S9wsConnection  *connection,
+              GError         **error)
 {
   if (connection->in_body)
     return fail_refused (connection, error);
@@ -492,8 +492,8 @@ fail_overdue (S9wsConnection *connection,
 
 /* One function a phase; this one strings them together. */
 static S9wsIoResult
-advance (S9wsConnection *connection,
-         GError        **error)
+advance (S9wsConnection  *connection,
+         GError         **error)
 {
   S9wsIoResult result;
 
@@ -525,8 +525,8 @@ advance (S9wsConnection *connection,
 }
 
 S9wsIoResult
-s9ws_connection_open (S9wsConnection *connection,
-                      GError        **error)
+s9ws_connection_open (S9wsConnection  *connection,
+                      GError         **error)
 {
   S9wsIoResult result;
   GError *local_error = NULL;

@@ -24,9 +24,9 @@ read_big_endian (const uint8_t *data,
 }
 
 static void
-write_big_endian (uint8_t *data,
-                  uint64_t value,
-                  size_t   size)
+write_big_endian (uint8_t  *data,
+                  uint64_t  value,
+                  size_t    size)
 {
   while (size-- > 0)
     {

@@ -233,8 +233,8 @@ read_header_line (S9wsResponse *response,
 }
 
 static S9wsResponseResult
-fail (S9wsResponse      *response,
-      S9wsHandshakeFault fault)
+fail (S9wsResponse       *response,
+      S9wsHandshakeFault  fault)
 {
   response->fault = fault;
   return S9WS_RESPONSE_FAILED;
@@ -523,8 +523,8 @@ typedef enum
 } BodyState;
 
 static bool
-read_content_length (S9wsSlice value,
-                     uint64_t *length)
+read_content_length (S9wsSlice  value,
+                     uint64_t  *length)
 {
   *length = 0;
   for (size_t i = 0; i < value.size; i++)

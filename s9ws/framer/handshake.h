@@ -39,18 +39,23 @@ typedef struct
 
 /* Writes as much of the request as fits, without a NUL; returns the size of the
  * whole, like snprintf (). */
-size_t s9ws_request_write (const S9wsRequest *request, char *buffer, size_t size);
+size_t s9ws_request_write (const S9wsRequest *request,
+                           char              *buffer,
+                           size_t             size);
 
 /* RFC 9110, section 5.6.2: one or more tchar. */
-bool s9ws_is_token (const char *text, size_t size);
+bool s9ws_is_token (const char *text,
+                    size_t      size);
 
 /* RFC 9110, section 5.5: no control character but HTAB. */
-bool s9ws_is_field_value (const char *text, size_t size);
+bool s9ws_is_field_value (const char *text,
+                          size_t      size);
 
 /* Whether the client writes this header itself or must not send it in an
  * upgrade: Host, Upgrade, Connection, Sec-WebSocket-*, Content-Length,
  * Transfer-Encoding, TE, Trailer (in any case). */
-bool s9ws_is_reserved_header (const char *name, size_t size);
+bool s9ws_is_reserved_header (const char *name,
+                              size_t      size);
 
 typedef enum
 {
@@ -108,10 +113,12 @@ S9wsResponseResult s9ws_response_read (S9wsResponse *response,
                                        size_t       *scanned);
 
 /* The value of the first header of that name, in any case; NULL if there is none. */
-const S9wsSlice *s9ws_response_get_header (const S9wsResponse *response, const char *name);
+const S9wsSlice *s9ws_response_get_header (const S9wsResponse *response,
+                                           const char         *name);
 
 /* Whether it is a header of that name, in any case. */
-bool s9ws_header_is (const S9wsHeader *header, const char *name);
+bool s9ws_header_is (const S9wsHeader *header,
+                     const char       *name);
 
 /* Whether this is the answer to our request (RFC 6455, section 4.1, the list
  * after "the client MUST validate the server's response").  @protocols is a
@@ -144,7 +151,8 @@ typedef enum
   S9WS_BODY_FAILED, /* a chunk's size is malformed */
 } S9wsBodyResult;
 
-void s9ws_body_init (S9wsBody *body, const S9wsResponse *response);
+void s9ws_body_init (S9wsBody           *body,
+                     const S9wsResponse *response);
 
 /* Decodes in place: the @size bytes at @data become *@decoded_size at its start. */
 S9wsBodyResult s9ws_body_decode (S9wsBody *body,

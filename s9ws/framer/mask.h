@@ -23,4 +23,5 @@ typedef struct
   void (*copy) (uint8_t *target, const uint8_t *source, size_t size, const uint8_t mask[4], size_t offset);
 } S9wsMaskKernel;
 
-size_t s9ws_mask_get_kernels (S9wsMaskKernel *kernels, size_t max_kernels);
+size_t s9ws_mask_get_kernels (S9wsMaskKernel *kernels,
+                              size_t          max_kernels);

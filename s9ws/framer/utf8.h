@@ -18,11 +18,14 @@ typedef struct
 } S9wsUtf8;
 
 /* Whether all of @data is valid and no character is cut off at its end. */
-bool s9ws_utf8_is_valid (const uint8_t *data, size_t size);
+bool s9ws_utf8_is_valid (const uint8_t *data,
+                         size_t         size);
 
 /* Takes in the next bytes of a text.  FALSE as soon as what has come so far
  * cannot be the beginning of valid UTF-8; nothing may be fed after that. */
-bool s9ws_utf8_feed (S9wsUtf8 *utf8, const uint8_t *data, size_t size);
+bool s9ws_utf8_feed (S9wsUtf8      *utf8,
+                     const uint8_t *data,
+                     size_t         size);
 
 /* Whether the text could end here: no character is cut off. */
 static inline bool
@@ -39,4 +42,5 @@ typedef struct
   bool (*is_valid) (const uint8_t *data, size_t size);
 } S9wsUtf8Kernel;
 
-size_t s9ws_utf8_get_kernels (S9wsUtf8Kernel *kernels, size_t max_kernels);
+size_t s9ws_utf8_get_kernels (S9wsUtf8Kernel *kernels,
+                              size_t          max_kernels);

@@ -8,7 +8,8 @@
 
 #include "extension.h"
 
-int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput (const uint8_t *data,
+                            size_t         size);
 
 static S9wsResponseResult
 read_response (const char   *data,

@@ -5,7 +5,8 @@
 #include <glib.h>
 #include <stdlib.h>
 
-int LLVMFuzzerTestOneInput (const guint8 *data, gsize size);
+int LLVMFuzzerTestOneInput (const guint8 *data,
+                            gsize         size);
 
 int
 main (int    argc,

@@ -473,8 +473,8 @@ static const char *const unknown_and_chat[] = { "unknown", "chat", NULL };
 
 #define PONG_AND_MESSAGE "pong() 1 messages "
 #define PIECES_LOG "activated " PONG_AND_MESSAGE PONG_AND_MESSAGE PONG_AND_MESSAGE PONG_AND_MESSAGE \
-                   PONG_AND_MESSAGE PONG_AND_MESSAGE PONG_AND_MESSAGE PONG_AND_MESSAGE \
-                   PONG_AND_MESSAGE PONG_AND_MESSAGE PONG_AND_MESSAGE PONG_AND_MESSAGE \
+  PONG_AND_MESSAGE PONG_AND_MESSAGE PONG_AND_MESSAGE PONG_AND_MESSAGE                               \
+    PONG_AND_MESSAGE PONG_AND_MESSAGE PONG_AND_MESSAGE PONG_AND_MESSAGE                             \
                    "closed(3001,done) quit"
 
 /* clang-format off */
@@ -550,9 +550,12 @@ configure_setting (S9wsOptions *options)
 }
 
 static const SessionScript setting_script = {
-  .name = "setting", .log = "activated 1000 messages closed(3001,done) quit",
+  .name = "setting",
+  .log = "activated 1000 messages closed(3001,done) quit",
   .configure = configure_setting,
-  .activated = send_all, .message = check_compressed, .data = &mixture_in
+  .activated = send_all,
+  .message = check_compressed,
+  .data = &mixture_in
 };
 
 static void

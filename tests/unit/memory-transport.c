@@ -9,10 +9,10 @@
 #include "s9ws-error.h"
 
 static gssize
-memory_read (S9wsTransport *transport,
-             void          *buffer,
-             gsize          size,
-             GError       **error)
+memory_read (S9wsTransport  *transport,
+             void           *buffer,
+             gsize           size,
+             GError        **error)
 {
   MemoryTransport *memory = (MemoryTransport *) transport;
   gsize n = MIN (size, memory->input->len - memory->read_offset);
@@ -35,10 +35,10 @@ memory_read (S9wsTransport *transport,
 }
 
 static gssize
-memory_write (S9wsTransport *transport,
-              const void    *data,
-              gsize          size,
-              GError       **error)
+memory_write (S9wsTransport  *transport,
+              const void     *data,
+              gsize           size,
+              GError        **error)
 {
   MemoryTransport *memory = (MemoryTransport *) transport;
   gsize n = MIN (size, memory->room);
@@ -67,8 +67,8 @@ memory_has_pending (S9wsTransport *transport)
 }
 
 static S9wsIoResult
-memory_handshake (S9wsTransport *transport,
-                  GError       **error)
+memory_handshake (S9wsTransport  *transport,
+                  GError        **error)
 {
   return S9WS_IO_DONE;
 }

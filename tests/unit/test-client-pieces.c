@@ -85,7 +85,8 @@ script_pieces (TestPeer *peer,
 
 /* Pieces come as they arrive: taken together they are always the same.  The ping comes
  * behind the first. */
-static const char merged[] = "activated text[ping(?) Gr\xc3\xbc\xc3\x9f" "e] binary[] binary[Hello] text[0123456789] closed(1000) quit ";
+static const char merged[] = "activated text[ping(?) Gr\xc3\xbc\xc3\x9f"
+                             "e] binary[] binary[Hello] text[0123456789] closed(1000) quit ";
 
 typedef struct
 {

@@ -576,7 +576,9 @@ test_write_failure (void)
   fixture_init (&fixture);
   fixture_open (&fixture);
   fixture.memory->is_unwritable = TRUE;
-  memory_transport_add (fixture.memory, BYTES ("\x81\x01" "a\x81\x01" "b"));
+  memory_transport_add (fixture.memory, BYTES ("\x81\x01"
+                                               "a\x81\x01"
+                                               "b"));
   g_assert_false (s9ws_connection_send (fixture.connection, S9WS_OPCODE_TEXT, (const guint8 *) "x", 1, &error));
   g_assert_error (error, S9WS_ERROR, S9WS_ERROR_CONNECTION_CLOSED);
   g_assert_true (s9ws_connection_has_failed (fixture.connection));
@@ -669,7 +671,8 @@ test_read_ahead (void)
   g_assert_true (s9ws_connection_read_ahead (fixture.connection));
   g_assert_cmpstr ((const char *) message.data, ==, "one");
   for (guint i = 0; i < 20000; i++)
-    memory_transport_add (fixture.memory, BYTES ("\x82\x08" "12345678"));
+    memory_transport_add (fixture.memory, BYTES ("\x82\x08"
+                                                 "12345678"));
   while (s9ws_connection_read_ahead (fixture.connection) && s9ws_connection_has_pending (fixture.connection))
     ;
   g_assert_cmpstr ((const char *) message.data, ==, "one");
@@ -683,7 +686,11 @@ test_read_ahead (void)
 static void
 test_share (void)
 {
-  enum { N = 40, SIZE = 30000 };
+  enum
+  {
+    N = 40,
+    SIZE = 30000
+  };
   g_autofree guint8 *payload = g_malloc (SIZE + 4);
   S9wsBlock *blocks[N];
   const guint8 *data[N];
@@ -768,11 +775,11 @@ test_hang_up (void)
   fixture_clear (&fixture);
 }
 
-#define ADD_TABLE(prefix, table, function) \
-  for (gsize i = 0; i < G_N_ELEMENTS (table); i++) \
-    { \
+#define ADD_TABLE(prefix, table, function)                                 \
+  for (gsize i = 0; i < G_N_ELEMENTS (table); i++)                         \
+    {                                                                      \
       g_autofree char *path = g_strconcat (prefix, (table)[i].name, NULL); \
-      g_test_add_data_func (path, &(table)[i], function); \
+      g_test_add_data_func (path, &(table)[i], function);                  \
     }
 
 int

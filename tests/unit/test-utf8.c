@@ -455,9 +455,7 @@ test_choice (void)
   g_assert_cmpuint (n_kernels, >=, 2);
   g_assert_cmpstr (kernels[0].name, ==, "scalar");
 #ifdef __x86_64__
-  g_assert_cmpuint (n_kernels, ==, 2u + (__builtin_cpu_supports ("ssse3") != 0) +
-                                       (__builtin_cpu_supports ("avx2") != 0) +
-                                       (__builtin_cpu_supports ("avx512vbmi2") != 0));
+  g_assert_cmpuint (n_kernels, ==, 2u + (__builtin_cpu_supports ("ssse3") != 0) + (__builtin_cpu_supports ("avx2") != 0) + (__builtin_cpu_supports ("avx512vbmi2") != 0));
 #endif
   g_assert_cmpuint (s9ws_utf8_get_kernels (one, 1), ==, 1);
 }
