@@ -51,13 +51,26 @@ on_timeout (gpointer user_data)
 }
 
 static gboolean
-on_cancelled (GCancellable *cancellable,
-              gpointer      user_data)
+cancel_attempt (gpointer user_data)
 {
   Attempt *attempt = user_data;
 
   g_cancellable_cancel (attempt->cancellable);
   return G_SOURCE_REMOVE;
+}
+
+/* On whichever thread cancels.  Not by a source of the cancellable: GLib may leak one that
+ * is destroyed while another thread cancels, and those of the attempt are in its context. */
+static void
+on_cancelled (GCancellable *cancellable,
+              gpointer      user_data)
+{
+  Attempt *attempt = user_data;
+  GSource *source = g_idle_source_new ();
+
+  g_source_set_callback (source, cancel_attempt, attempt, NULL);
+  g_source_attach (source, attempt->context);
+  g_source_unref (source);
 }
 
 static gboolean
@@ -126,6 +139,7 @@ connect_on_own_context (const S9wsEndpoint    *endpoint,
 {
   g_autoptr (GSocketClient) client = g_socket_client_new ();
   g_autoptr (GSocketConnectable) connectable = create_connectable (endpoint);
+  gulong chain = 0;
 
   attempt->context = g_main_context_new ();
   attempt->cancellable = g_cancellable_new ();
@@ -138,12 +152,13 @@ connect_on_own_context (const S9wsEndpoint    *endpoint,
   if (options->timeout > 0)
     add_source (attempt, g_timeout_source_new (options->timeout), on_timeout);
   if (cancellable != NULL)
-    add_source (attempt, g_cancellable_source_new (cancellable), G_SOURCE_FUNC (on_cancelled));
+    chain = g_cancellable_connect (cancellable, G_CALLBACK (on_cancelled), attempt, NULL);
 
   /* Only the asynchronous way tries addresses side by side (RFC 8305). */
   g_socket_client_connect_async (client, connectable, attempt->cancellable, on_connected, attempt);
   while (!attempt->is_done)
     g_main_context_iteration (attempt->context, TRUE);
+  g_cancellable_disconnect (cancellable, chain);
   /* Attempts that lost the race are told so here. */
   g_signal_handlers_disconnect_by_data (client, attempt);
   while (g_main_context_iteration (attempt->context, FALSE))
