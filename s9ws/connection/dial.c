@@ -40,14 +40,14 @@ on_connected (GObject      *object,
   attempt->is_done = TRUE;
 }
 
-static gboolean
-on_timeout (gpointer user_data)
+static void
+add_source (Attempt     *attempt,
+            GSource     *source,
+            GSourceFunc  callback)
 {
-  Attempt *attempt = user_data;
-
-  attempt->has_timed_out = TRUE;
-  g_cancellable_cancel (attempt->cancellable);
-  return G_SOURCE_REMOVE;
+  g_source_set_callback (source, callback, attempt, NULL);
+  g_source_attach (source, attempt->context);
+  g_source_unref (source);
 }
 
 static gboolean
@@ -59,18 +59,22 @@ cancel_attempt (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
+static gboolean
+on_timeout (gpointer user_data)
+{
+  Attempt *attempt = user_data;
+
+  attempt->has_timed_out = TRUE;
+  return cancel_attempt (attempt);
+}
+
 /* On whichever thread cancels.  Not by a source of the cancellable: GLib may leak one that
  * is destroyed while another thread cancels, and those of the attempt are in its context. */
 static void
 on_cancelled (GCancellable *cancellable,
               gpointer      user_data)
 {
-  Attempt *attempt = user_data;
-  GSource *source = g_idle_source_new ();
-
-  g_source_set_callback (source, cancel_attempt, attempt, NULL);
-  g_source_attach (source, attempt->context);
-  g_source_unref (source);
+  add_source (user_data, g_idle_source_new (), cancel_attempt);
 }
 
 static gboolean
@@ -104,16 +108,6 @@ on_event (GSocketClient      *client,
   /* What TLS of GIO's would lie in between cannot be taken over: nothing is said to it. */
   if (is_tls_proxy (attempt->proxy))
     g_cancellable_cancel (attempt->cancellable);
-}
-
-static void
-add_source (Attempt     *attempt,
-            GSource     *source,
-            GSourceFunc  callback)
-{
-  g_source_set_callback (source, callback, attempt, NULL);
-  g_source_attach (source, attempt->context);
-  g_source_unref (source);
 }
 
 /* Which proxy to use is asked for by a scheme that resolvers know.  HTTP proxies are
