@@ -6,11 +6,6 @@
 
 #include "s9ws-async-queue.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <glib-unix.h>
-#include <unistd.h>
-
 #define EVENTS_PER_DISPATCH 256      /* then others of the context have a turn ... */
 #define TIME_PER_DISPATCH (4 * 1000) /* ... and after this long, in µs */
 
@@ -26,8 +21,8 @@ struct _S9wsAsyncQueue
   gatomicrefcount ref_count;
   GAsyncQueue *queue;    /* of S9wsEvent; its lock also guards the next six */
   gboolean has_ended;    /* QUIT has been taken off */
-  int event_fds[2];      /* of a pipe, or -1 as long as nobody has asked for it */
-  gboolean is_readable;  /* there is a byte in it */
+  S9wsWaker event_waker; /* not open as long as nobody has asked for it */
+  gboolean is_readable;  /* it is awake */
   GSource *source;       /* or NULL */
   GSource *raiser;       /* or NULL: brings the source back to PRIORITY */
   GMainContext *context; /* the source's: it cannot be asked once it is destroyed */
@@ -55,7 +50,7 @@ s9ws_async_queue_new (void)
   g_atomic_ref_count_init (&queue->ref_count);
   queue->queue = g_async_queue_new ();
   queue->budget = s9ws_queue_budget_new ();
-  queue->event_fds[0] = queue->event_fds[1] = -1;
+  queue->event_waker = (S9wsWaker) S9WS_WAKER_INIT;
   return queue;
 }
 
@@ -85,9 +80,7 @@ s9ws_async_queue_unref (S9wsAsyncQueue *queue)
   s9ws_async_queue_clear (queue);
   g_async_queue_unref (queue->queue);
   s9ws_queue_budget_unref (queue->budget);
-  for (gsize i = 0; i < G_N_ELEMENTS (queue->event_fds); i++)
-    if (queue->event_fds[i] >= 0)
-      close (queue->event_fds[i]);
+  s9ws_waker_close (&queue->event_waker);
   g_free (queue);
 }
 
@@ -130,16 +123,15 @@ static void
 update_event_fd (S9wsAsyncQueue *queue)
 {
   gboolean is_readable = queue->has_ended || g_async_queue_length_unlocked (queue->queue) > 0;
-  char byte = 0;
-  gssize n;
 
-  if (G_LIKELY (queue->event_fds[0] < 0) || is_readable == queue->is_readable)
+  if (G_LIKELY (queue->event_waker.read_fd < 0) || is_readable == queue->is_readable)
     return;
 
   queue->is_readable = is_readable;
-  do
-    n = is_readable ? write (queue->event_fds[1], &byte, 1) : read (queue->event_fds[0], &byte, 1);
-  while (n < 0 && errno == EINTR);
+  if (is_readable)
+    s9ws_waker_wake (&queue->event_waker);
+  else
+    s9ws_waker_reset (&queue->event_waker);
 }
 
 int
@@ -148,9 +140,9 @@ s9ws_async_queue_get_event_fd (S9wsAsyncQueue *queue)
   int fd;
 
   g_async_queue_lock (queue->queue);
-  if (queue->event_fds[0] < 0 && g_unix_open_pipe (queue->event_fds, FD_CLOEXEC, NULL))
+  if (queue->event_waker.read_fd < 0 && s9ws_waker_open (&queue->event_waker, NULL))
     update_event_fd (queue);
-  fd = queue->event_fds[0];
+  fd = queue->event_waker.read_fd;
   g_async_queue_unlock (queue->queue);
 
   return fd;
