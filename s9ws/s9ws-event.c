@@ -26,6 +26,7 @@ struct _S9wsEvent
   gsize size;
   const guint8 *data;      /* NUL-terminated if it is a text; in payload or in block */
   S9wsBlock *block;        /* or NULL */
+  gsize cost;              /* what it counts for while it is queued, in bytes */
   char *text;              /* atomic: the text without U+0000, made when first asked for */
   GError *error;           /* or NULL */
   S9wsQueueBudget *budget; /* atomic: set while the event counts as queued */
@@ -69,17 +70,11 @@ s9ws_queue_budget_is_full (S9wsQueueBudget *budget)
   return budget->limit > 0 && (gssize) g_atomic_pointer_get (&budget->bytes) > budget->limit;
 }
 
-static gssize
-get_cost (S9wsEvent *event)
-{
-  return (gssize) (sizeof (S9wsEvent) + event->size);
-}
-
 void
 s9ws_event_charge (S9wsEvent       *event,
                    S9wsQueueBudget *budget)
 {
-  g_atomic_pointer_add (&budget->bytes, get_cost (event));
+  g_atomic_pointer_add (&budget->bytes, (gssize) event->cost);
   g_atomic_pointer_set (&event->budget, s9ws_queue_budget_ref (budget));
 }
 
@@ -87,7 +82,7 @@ void
 s9ws_event_discharge (S9wsEvent *event)
 {
   S9wsQueueBudget *budget = g_atomic_pointer_get (&event->budget);
-  gssize cost = get_cost (event);
+  gssize cost = (gssize) event->cost;
   gssize before;
 
   if (budget == NULL || !g_atomic_pointer_compare_and_exchange (&event->budget, budget, NULL))
@@ -112,6 +107,7 @@ event_alloc (S9wsEventKind  kind,
   g_atomic_ref_count_init (&event->ref_count);
   event->kind = kind;
   event->size = size;
+  event->cost = sizeof (S9wsEvent) + size;
   event->data = event->payload;
   if (size > 0)
     memcpy (event->payload, data, size);
@@ -160,6 +156,7 @@ s9ws_event_new_message (S9wsConnection    *connection,
       event->block = s9ws_connection_share_block (connection);
       event->data = message->data;
       event->size = message->size;
+      event->cost += s9ws_block_count (event->block);
     }
 
   if (kind == S9WS_EVENT_KIND_MESSAGE_PIECE)

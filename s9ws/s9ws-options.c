@@ -492,9 +492,9 @@ s9ws_options_class_init (S9wsOptionsClass *klass)
   /**
    * S9wsOptions:max-queued-bytes:
    *
-   * How much [class@S9ws.AsyncClient] queues, in bytes; past it, it stops reading until
-   * events are taken off, so that TCP holds the server back and nothing is dropped.
-   * 0 means no limit.
+   * How much memory the events that [class@S9ws.AsyncClient] queues may take, in bytes;
+   * past it, it stops reading until events are taken off, so that TCP holds the server
+   * back and nothing is dropped. 0 means no limit.
    *
    * Since: 0.1
    */

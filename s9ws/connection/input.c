@@ -23,6 +23,7 @@ block_new (gsize capacity)
   S9wsBlock *block = g_malloc (sizeof (S9wsBlock) + capacity);
 
   g_atomic_ref_count_init (&block->ref_count);
+  block->is_counted = FALSE;
   block->capacity = capacity;
   return block;
 }
@@ -41,10 +42,25 @@ s9ws_block_unref (S9wsBlock *block)
     g_free (block);
 }
 
+/* What nobody shares any more counts anew. */
 static inline gboolean
 block_is_shared (S9wsBlock *block)
 {
-  return g_atomic_int_get (&block->ref_count) != 1;
+  if (g_atomic_int_get (&block->ref_count) != 1)
+    return TRUE;
+
+  block->is_counted = FALSE;
+  return FALSE;
+}
+
+gsize
+s9ws_block_count (S9wsBlock *block)
+{
+  if (block->is_counted)
+    return 0;
+
+  block->is_counted = TRUE;
+  return block->capacity;
 }
 
 void
@@ -194,7 +210,10 @@ s9ws_input_grow_inflated (S9wsInput *input,
 
   block = g_realloc (block, sizeof (S9wsBlock) + capacity);
   if (input->inflated_block == NULL)
-    g_atomic_ref_count_init (&block->ref_count);
+    {
+      g_atomic_ref_count_init (&block->ref_count);
+      block->is_counted = FALSE;
+    }
   block->capacity = capacity;
   input->inflated_block = block;
   input->inflated.data = block->data;

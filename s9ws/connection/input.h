@@ -15,6 +15,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   gatomicrefcount ref_count;
+  gboolean is_counted; /* the reader's: one of those who share it stands for all of it */
   gsize capacity;
   guint8 data[];
 } S9wsBlock;
@@ -71,6 +72,10 @@ void s9ws_input_keep_lent (S9wsInput *input);
  * behind a text included, for as long as that is held. */
 S9wsBlock *s9ws_input_share (S9wsInput *input);
 
+/* How much memory one more who shares @block keeps alive: all of it, or nothing where
+ * another does so already. */
+gsize s9ws_block_count (S9wsBlock *block);
+
 /* Makes room behind the window and returns how much is to be received at most.  @missing
  * is what the frame at hand still lacks, as its header says. */
 static inline gsize
@@ -81,6 +86,7 @@ s9ws_input_make_room (S9wsInput *input,
   if (G_LIKELY (input->window.begin == input->window.end && input->large_size == 0 &&
                 g_atomic_int_get (&input->block->ref_count) == 1))
     {
+      input->block->is_counted = FALSE;
       input->window.begin = 0;
       input->window.end = 0;
       return input->block->capacity - 1;

@@ -401,6 +401,56 @@ test_max_queued_bytes (void)
   g_assert_cmpuint (n, ==, N_HELD);
 }
 
+#define N_PULLED 64
+#define PULLED_SIZE (16 * 1024)
+#define PULLED_LIMIT (256 * 1024)
+
+/* A message for each that comes. */
+static void
+script_pulled (TestPeer *peer,
+               gpointer  user_data)
+{
+  g_autofree char *payload = g_malloc0 (PULLED_SIZE);
+  TestFrame frame;
+
+  test_peer_accept (peer, NULL, NULL);
+  while (test_peer_read_frame (peer, &frame))
+    test_peer_send_frame (peer, TEST_BINARY, TRUE, payload, PULLED_SIZE);
+}
+
+/* A message that comes alone keeps a whole receive buffer alive: that is what counts. */
+static void
+test_max_queued_bytes_trickling (void)
+{
+  g_autoptr (TestServer) server = test_server_new (script_pulled, NULL);
+  g_autoptr (S9wsAsyncClient) client = create (server, "max-queued-bytes", PULLED_LIMIT);
+  gssize queued = 0;
+  guint n_pulled = 0;
+
+  g_assert_true (s9ws_async_client_start (client, NULL));
+  for (guint calm = 0; calm < 50 && n_pulled < N_PULLED;)
+    {
+      gssize now = get_queued (client);
+
+      if (now > queued)
+        {
+          g_assert_true (s9ws_client_send_text (S9WS_CLIENT (client), "one", NULL));
+          n_pulled++;
+          calm = 0;
+        }
+      else if (now > 1)
+        {
+          calm++;
+          g_usleep (1000);
+        }
+      queued = now;
+    }
+  g_assert_cmpint (queued, <=, PULLED_LIMIT / 65536 + 2);
+
+  s9ws_client_force_quit (S9WS_CLIENT (client));
+  s9ws_async_client_join (client);
+}
+
 /* Sends go out, and a close works, while reading is held back. */
 static void
 script_held_and_listening (TestPeer *peer,
@@ -859,6 +909,7 @@ main (int    argc,
   g_test_add_func ("/async/event-fd", test_event_fd);
   g_test_add_func ("/async/get-queue", test_get_queue);
   g_test_add_func ("/async/max-queued-bytes", test_max_queued_bytes);
+  g_test_add_func ("/async/max-queued-bytes/trickling", test_max_queued_bytes_trickling);
   g_test_add_func ("/async/send-while-held", test_send_while_held);
   g_test_add_func ("/async/send-before-open", test_send_before_open);
   g_test_add_func ("/async/unsent", test_unsent);
