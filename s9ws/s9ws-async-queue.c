@@ -166,9 +166,7 @@ s9ws_async_queue_push (S9wsAsyncQueue *queue,
   if (events->len == 0)
     return;
 
-  for (guint i = 0; i < events->len; i++)
-    s9ws_event_charge (events->pdata[i], queue->budget);
-
+  s9ws_events_charge (events, queue->budget);
   g_async_queue_lock (queue->queue);
   for (guint i = 0; i < events->len; i++)
     g_async_queue_push_unlocked (queue->queue, events->pdata[i]);

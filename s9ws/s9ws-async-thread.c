@@ -433,11 +433,12 @@ static S9wsReceiveResult
 drain (Loop    *loop,
        GError **error)
 {
+  S9wsQueueBudget *budget = s9ws_async_queue_get_budget (loop->thread->queue);
   S9wsReceiveResult result;
   S9wsMessage message;
 
   while ((result = s9ws_connection_next (loop->connection, &message, error)) == S9WS_RECEIVE_MESSAGE)
-    g_ptr_array_add (loop->batch, s9ws_event_new_message (loop->connection, &message));
+    g_ptr_array_add (loop->batch, s9ws_event_new_message (budget, loop->connection, &message));
 
   return result;
 }

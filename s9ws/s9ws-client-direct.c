@@ -458,7 +458,7 @@ receive_message (S9wsClient *client)
       S9wsTurn turn;
 
       if (result == S9WS_RECEIVE_MESSAGE)
-        return s9ws_event_new_message (client->connection, &message);
+        return s9ws_event_new_message (NULL, client->connection, &message);
 
       note_closing (client);
       if (result == S9WS_RECEIVE_ENDED)

@@ -12,29 +12,37 @@
 G_BEGIN_DECLS
 
 /* How much is queued; shared by the queue and its events, since an event that was
- * taken off the bare GAsyncQueue is only seen again when it is freed. */
+ * taken off the bare GAsyncQueue is only seen again when it is freed.
+ *
+ * It also keeps the memory of small events that have been freed: the I/O thread makes
+ * them and others free them, which the C library's allocator does with a lock. */
 typedef struct
 {
-  gatomicrefcount ref_count;
-  gssize bytes;   /* atomic: the I/O thread adds, whoever takes an event subtracts */
-  gssize limit;   /* set before anything is queued; 0: none */
-  S9wsWaker waker; /* opened before anything is queued; for when bytes fall to the limit */
+  int ref_count;       /* atomic */
+  gssize bytes;        /* atomic: the I/O thread adds, whoever takes an event subtracts */
+  gssize limit;        /* set before anything is queued; 0: none */
+  S9wsWaker waker;     /* opened before anything is queued; for when bytes fall to the limit */
+  S9wsEvent *returned; /* atomic: whoever frees an event adds it, the I/O thread takes all */
+  int n_returned;      /* atomic: how many, about */
+  guint8 apart[64];    /* what is above is written by one thread, what is below by another */
+  S9wsEvent *spare;    /* the I/O thread's: those that it has taken */
 } S9wsQueueBudget;
 
 S9wsQueueBudget *s9ws_queue_budget_new     (void);
-S9wsQueueBudget *s9ws_queue_budget_ref     (S9wsQueueBudget *budget);
 void             s9ws_queue_budget_unref   (S9wsQueueBudget *budget);
 gboolean         s9ws_queue_budget_is_full (S9wsQueueBudget *budget);
 
-S9wsEvent *s9ws_event_new         (S9wsEventKind      kind);
-S9wsEvent *s9ws_event_new_message (S9wsConnection    *connection,
+S9wsEvent *s9ws_event_new (S9wsEventKind kind);
+/* @budget: that of the queue that it is meant for, on the I/O thread; or NULL. */
+S9wsEvent *s9ws_event_new_message (S9wsQueueBudget   *budget,
+                                   S9wsConnection    *connection,
                                    const S9wsMessage *message);
 S9wsEvent *s9ws_event_new_closed  (guint              code,
                                    const char        *reason);
 S9wsEvent *s9ws_event_new_error   (const GError      *error);
 
-/* Counts the event while it is queued; once it has been taken off, no more. */
-void s9ws_event_charge    (S9wsEvent       *event,
+/* Counts events while they are queued; once one has been taken off, no more. */
+void s9ws_events_charge   (GPtrArray       *events,
                            S9wsQueueBudget *budget);
 void s9ws_event_discharge (S9wsEvent       *event);
 

@@ -21,19 +21,27 @@
 struct _S9wsEvent
 {
   gatomicrefcount ref_count;
-  S9wsEventKind kind;
-  guint code; /* of a piece: its flags */
+  guint16 code; /* of a piece: its flags */
+  guint8 kind;
+  guint8 flags;
   gsize size;
   const guint8 *data;      /* NUL-terminated if it is a text; in payload or in block */
   S9wsBlock *block;        /* or NULL */
-  gsize cost;              /* what it counts for while it is queued, in bytes */
-  char *text;              /* atomic: the text without U+0000, made when first asked for */
   GError *error;           /* or NULL */
-  S9wsQueueBudget *budget; /* atomic: set while the event counts as queued */
+  char *text;              /* atomic: the text without U+0000, made when first asked for */
+  S9wsQueueBudget *budget; /* NULL before it has been queued */
+  S9wsEvent *next;         /* behind it in the queue, maybe gone; or in the budget */
+  gsize cost;              /* what it counts for while it is queued, in bytes */
   guint8 payload[];
 };
 
 G_DEFINE_BOXED_TYPE (S9wsEvent, s9ws_event, s9ws_event_ref, s9ws_event_unref)
+
+#define IS_SMALL 1   /* payload has SMALL_SIZE bytes */
+#define IS_CHARGED 2 /* until it has been taken off; by then it has one owner */
+
+#define SMALL_SIZE 120    /* bytes, with the one behind for a NUL */
+#define MAX_RETURNED 1024 /* events: some 200 KiB, as many as a read brings */
 
 /* The budget */
 
@@ -42,24 +50,31 @@ s9ws_queue_budget_new (void)
 {
   S9wsQueueBudget *budget = g_new0 (S9wsQueueBudget, 1);
 
-  g_atomic_ref_count_init (&budget->ref_count);
+  budget->ref_count = 1;
   budget->waker = (S9wsWaker) S9WS_WAKER_INIT;
   return budget;
 }
 
-S9wsQueueBudget *
-s9ws_queue_budget_ref (S9wsQueueBudget *budget)
+static void
+free_chain (S9wsEvent *event)
 {
-  g_atomic_ref_count_inc (&budget->ref_count);
-  return budget;
+  while (event != NULL)
+    {
+      S9wsEvent *next = event->next;
+
+      g_free (event);
+      event = next;
+    }
 }
 
 void
 s9ws_queue_budget_unref (S9wsQueueBudget *budget)
 {
-  if (!g_atomic_ref_count_dec (&budget->ref_count))
+  if (!g_atomic_int_dec_and_test (&budget->ref_count))
     return;
 
+  free_chain (budget->spare);
+  free_chain (g_atomic_pointer_get (&budget->returned));
   s9ws_waker_close (&budget->waker);
   g_free (budget);
 }
@@ -71,41 +86,100 @@ s9ws_queue_budget_is_full (S9wsQueueBudget *budget)
 }
 
 void
-s9ws_event_charge (S9wsEvent       *event,
-                   S9wsQueueBudget *budget)
+s9ws_events_charge (GPtrArray       *events,
+                    S9wsQueueBudget *budget)
 {
-  g_atomic_pointer_add (&budget->bytes, (gssize) event->cost);
-  g_atomic_pointer_set (&event->budget, s9ws_queue_budget_ref (budget));
+  gsize cost = 0;
+
+  for (guint i = 0; i < events->len; i++)
+    {
+      S9wsEvent *event = events->pdata[i];
+
+      event->budget = budget;
+      event->next = i + 1 < events->len ? events->pdata[i + 1] : NULL;
+      event->flags |= IS_CHARGED;
+      cost += event->cost;
+    }
+
+  g_atomic_int_add (&budget->ref_count, (int) events->len);
+  g_atomic_pointer_add (&budget->bytes, (gssize) cost);
+}
+
+/* Another core has written the one behind it, which may have been taken off and freed
+ * by now; to ask for it ahead of time does no harm then. */
+static inline void
+prefetch_next (S9wsEvent *event)
+{
+  const char *next = (const char *) event->next;
+
+  if (next == NULL)
+    return;
+
+  __builtin_prefetch (next);
+  __builtin_prefetch (next + 64);
+  __builtin_prefetch (next + 128);
 }
 
 void
 s9ws_event_discharge (S9wsEvent *event)
 {
-  S9wsQueueBudget *budget = g_atomic_pointer_get (&event->budget);
+  S9wsQueueBudget *budget = event->budget;
   gssize cost = (gssize) event->cost;
   gssize before;
 
-  if (budget == NULL || !g_atomic_pointer_compare_and_exchange (&event->budget, budget, NULL))
+  if ((event->flags & IS_CHARGED) == 0)
     return;
 
+  event->flags &= (guint8) ~IS_CHARGED;
+  prefetch_next (event);
   before = (gssize) g_atomic_pointer_add (&budget->bytes, -cost);
   if (budget->limit > 0 && before > budget->limit && before - cost <= budget->limit)
     s9ws_waker_wake (&budget->waker);
-  s9ws_queue_budget_unref (budget);
+}
+
+static void
+return_event (S9wsQueueBudget *budget,
+              S9wsEvent       *event)
+{
+  if (g_atomic_int_add (&budget->n_returned, 1) >= MAX_RETURNED)
+    {
+      g_atomic_int_add (&budget->n_returned, -1);
+      g_free (event);
+      return;
+    }
+
+  do
+    event->next = g_atomic_pointer_get (&budget->returned);
+  while (!g_atomic_pointer_compare_and_exchange (&budget->returned, event->next, event));
+}
+
+/* All at once, so that none can have been taken and come back meanwhile. */
+static S9wsEvent *
+take_returned (S9wsQueueBudget *budget)
+{
+  S9wsEvent *event = budget->spare;
+
+  if (event == NULL && g_atomic_pointer_get (&budget->returned) != NULL)
+    {
+      event = g_atomic_pointer_exchange (&budget->returned, NULL);
+      g_atomic_int_set (&budget->n_returned, 0);
+    }
+  if (event != NULL)
+    budget->spare = event->next;
+  return event;
 }
 
 /* Events */
 
 static S9wsEvent *
-event_alloc (S9wsEventKind  kind,
-             const guint8  *data,
-             gsize          size)
+event_init (S9wsEvent     *event,
+            S9wsEventKind  kind,
+            const guint8  *data,
+            gsize          size)
 {
-  S9wsEvent *event = g_malloc (sizeof (S9wsEvent) + size + 1);
-
   memset (event, 0, sizeof (S9wsEvent));
   g_atomic_ref_count_init (&event->ref_count);
-  event->kind = kind;
+  event->kind = (guint8) kind;
   event->size = size;
   event->cost = sizeof (S9wsEvent) + size;
   event->data = event->payload;
@@ -113,6 +187,47 @@ event_alloc (S9wsEventKind  kind,
     memcpy (event->payload, data, size);
   event->payload[size] = '\0';
   return event;
+}
+
+static S9wsEvent *
+event_alloc (S9wsEventKind  kind,
+             const guint8  *data,
+             gsize          size)
+{
+  return event_init (g_malloc (sizeof (S9wsEvent) + size + 1), kind, data, size);
+}
+
+static S9wsEvent *
+event_alloc_small (S9wsQueueBudget *budget,
+                   S9wsEventKind    kind,
+                   const guint8    *data,
+                   gsize            size)
+{
+  S9wsEvent *event = take_returned (budget);
+
+  if (event == NULL)
+    event = g_malloc (sizeof (S9wsEvent) + SMALL_SIZE);
+  event_init (event, kind, data, size);
+  event->cost = sizeof (S9wsEvent) + SMALL_SIZE;
+  event->flags = IS_SMALL;
+  return event;
+}
+
+static void
+event_free (S9wsEvent *event)
+{
+  S9wsQueueBudget *budget = event->budget;
+
+  g_clear_pointer (&event->block, s9ws_block_unref);
+  g_clear_error (&event->error);
+  g_free (event->text);
+  if (budget == NULL || (event->flags & IS_SMALL) == 0)
+    g_free (event);
+  else
+    return_event (budget, event);
+
+  if (budget != NULL)
+    s9ws_queue_budget_unref (budget);
 }
 
 S9wsEvent *
@@ -140,13 +255,18 @@ get_message_kind (const S9wsMessage *message)
 }
 
 S9wsEvent *
-s9ws_event_new_message (S9wsConnection    *connection,
+s9ws_event_new_message (S9wsQueueBudget   *budget,
+                        S9wsConnection    *connection,
                         const S9wsMessage *message)
 {
   S9wsEventKind kind = get_message_kind (message);
   S9wsEvent *event;
 
-  if (message->size < S9WS_SHARED_MIN)
+  if (message->size < SMALL_SIZE && budget != NULL)
+    {
+      event = event_alloc_small (budget, kind, message->data, message->size);
+    }
+  else if (message->size < S9WS_SHARED_MIN)
     {
       event = event_alloc (kind, message->data, message->size);
     }
@@ -171,7 +291,7 @@ s9ws_event_new_closed (guint       code,
   S9wsEvent *event = event_alloc (S9WS_EVENT_KIND_CONNECTION_CLOSED, (const guint8 *) reason,
                                   reason != NULL ? strlen (reason) : 0);
 
-  event->code = code;
+  event->code = (guint16) code;
   return event;
 }
 
@@ -245,10 +365,7 @@ s9ws_event_unref (S9wsEvent *event)
     return;
 
   s9ws_event_discharge (event);
-  g_clear_pointer (&event->block, s9ws_block_unref);
-  g_clear_error (&event->error);
-  g_free (event->text);
-  g_free (event);
+  event_free (event);
 }
 
 /**
@@ -266,7 +383,7 @@ s9ws_event_get_kind (S9wsEvent *event)
 {
   g_return_val_if_fail (event != NULL, S9WS_EVENT_KIND_QUIT);
 
-  return event->kind;
+  return (S9wsEventKind) event->kind;
 }
 
 /**

@@ -273,6 +273,49 @@ test_pop_events (void)
   g_assert_cmpuint (n, ==, 7);
 }
 
+/* Events whose memory has been used before, and those that are kept meanwhile. */
+static void
+test_events_again (void)
+{
+  g_autoptr (TestServer) server = test_server_new (test_script_echo, NULL);
+  g_autoptr (S9wsAsyncClient) client = create (server, NULL, 0);
+  g_autoptr (GPtrArray) kept = g_ptr_array_new_with_free_func ((GDestroyNotify) s9ws_event_unref);
+  guint8 payload[256] = { 0 };
+
+  g_assert_true (s9ws_async_client_start (client, NULL));
+  s9ws_event_unref (s9ws_async_client_pop_event (client));
+  for (guint i = 0; i < N_MESSAGES; i++)
+    {
+      memset (payload, 'a' + (int) i % 26, sizeof payload);
+      payload[i % 100] = '\0';
+      if (i % 2 == 0)
+        g_assert_true (s9ws_client_send_text_len (S9WS_CLIENT (client), (const char *) payload, (gssize) (i % 200), NULL));
+      else
+        g_assert_true (s9ws_client_send_binary (S9WS_CLIENT (client), payload, i % 200, NULL));
+
+      g_ptr_array_add (kept, s9ws_async_client_pop_event (client));
+      if (i % 2 == 0)
+        g_assert_nonnull (s9ws_event_get_text (g_ptr_array_index (kept, kept->len - 1)));
+      if (i % 3 != 0)
+        g_ptr_array_remove_index (kept, kept->len - 1);
+    }
+
+  for (guint i = 0; i < kept->len; i++)
+    {
+      guint number = i * 3;
+      gsize size;
+      const guint8 *data = s9ws_event_get_data (kept->pdata[i], &size);
+
+      memset (payload, 'a' + (int) number % 26, sizeof payload);
+      payload[number % 100] = '\0';
+      g_assert_cmpmem (data, size, payload, number % 200);
+    }
+
+  s9ws_client_force_quit (S9WS_CLIENT (client));
+  s9ws_async_client_join (client);
+  g_clear_object (&client);
+}
+
 static void
 test_get_queue (void)
 {
@@ -907,6 +950,7 @@ main (int    argc,
   g_test_add_func ("/async/many-poppers", test_many_poppers);
   g_test_add_func ("/async/pop-events", test_pop_events);
   g_test_add_func ("/async/event-fd", test_event_fd);
+  g_test_add_func ("/async/events/again", test_events_again);
   g_test_add_func ("/async/get-queue", test_get_queue);
   g_test_add_func ("/async/max-queued-bytes", test_max_queued_bytes);
   g_test_add_func ("/async/max-queued-bytes/trickling", test_max_queued_bytes_trickling);
