@@ -15,16 +15,101 @@
 #define EXACT_MIN (64 * 1024)         /* a frame that lacks more is received up to its end */
 #define READ_MAX (256 * 1024)         /* of other frames not more than caches hold */
 #define INFLATED_CAPACITY (16 * 1024) /* bytes, at first */
+#define N_SPARE 4                     /* blocks that wait to be used again, at most */
 #define TRIM_DELAY G_USEC_PER_SEC     /* µs of idleness before a grown block is given back */
 
-static S9wsBlock *
-block_new (gsize capacity)
+struct _S9wsBlockStore
 {
-  S9wsBlock *block = g_malloc (sizeof (S9wsBlock) + capacity);
+  int ref_count;      /* atomic */
+  GMutex lock;        /* guards the rest */
+  gboolean is_in_use; /* or the client is idle, and nothing is kept */
+  guint n_blocks;
+  S9wsBlock *blocks[N_SPARE];
+};
+
+static S9wsBlockStore *
+store_new (void)
+{
+  S9wsBlockStore *store = g_new0 (S9wsBlockStore, 1);
+
+  store->ref_count = 1;
+  g_mutex_init (&store->lock);
+  return store;
+}
+
+static void
+store_unref (S9wsBlockStore *store)
+{
+  if (!g_atomic_int_dec_and_test (&store->ref_count))
+    return;
+
+  while (store->n_blocks > 0)
+    g_free (store->blocks[--store->n_blocks]);
+  g_mutex_clear (&store->lock);
+  g_free (store);
+}
+
+/* One that fits, or NULL.  What does not fit will not do so the next time. */
+static S9wsBlock *
+store_take (S9wsBlockStore *store,
+            gsize           capacity)
+{
+  S9wsBlock *block = NULL;
+
+  g_mutex_lock (&store->lock);
+  store->is_in_use = TRUE;
+  while (block == NULL && store->n_blocks > 0)
+    {
+      block = store->blocks[--store->n_blocks];
+      if (block->capacity < capacity || block->capacity / 2 > capacity)
+        g_clear_pointer (&block, g_free);
+    }
+  g_mutex_unlock (&store->lock);
+
+  return block;
+}
+
+static gboolean
+store_put (S9wsBlockStore *store,
+           S9wsBlock      *block)
+{
+  gboolean is_kept;
+
+  g_mutex_lock (&store->lock);
+  is_kept = store->is_in_use && store->n_blocks < N_SPARE;
+  if (is_kept)
+    store->blocks[store->n_blocks++] = block;
+  g_mutex_unlock (&store->lock);
+
+  return is_kept;
+}
+
+static void
+store_empty (S9wsBlockStore *store)
+{
+  g_mutex_lock (&store->lock);
+  store->is_in_use = FALSE;
+  while (store->n_blocks > 0)
+    g_free (store->blocks[--store->n_blocks]);
+  g_mutex_unlock (&store->lock);
+}
+
+static S9wsBlock *
+block_new (S9wsBlockStore *store,
+           gsize           capacity)
+{
+  S9wsBlock *block = store_take (store, capacity);
+
+  if (block == NULL)
+    {
+      block = g_malloc (sizeof (S9wsBlock) + capacity);
+      block->capacity = capacity;
+    }
 
   g_atomic_ref_count_init (&block->ref_count);
+  g_atomic_int_inc (&store->ref_count);
+  block->store = store;
   block->is_counted = FALSE;
-  block->capacity = capacity;
   return block;
 }
 
@@ -38,8 +123,15 @@ s9ws_block_ref (S9wsBlock *block)
 void
 s9ws_block_unref (S9wsBlock *block)
 {
-  if (g_atomic_ref_count_dec (&block->ref_count))
+  S9wsBlockStore *store = block->store;
+
+  if (!g_atomic_ref_count_dec (&block->ref_count))
+    return;
+
+  if (store == NULL || !store_put (store, block))
     g_free (block);
+  if (store != NULL)
+    store_unref (store);
 }
 
 /* What nobody shares any more counts anew. */
@@ -67,7 +159,8 @@ void
 s9ws_input_init (S9wsInput *input)
 {
   memset (input, 0, sizeof *input);
-  input->block = block_new (BLOCK_CAPACITY);
+  input->store = store_new ();
+  input->block = block_new (input->store, BLOCK_CAPACITY);
   input->window.data = input->block->data;
 }
 
@@ -77,6 +170,8 @@ s9ws_input_clear (S9wsInput *input)
   s9ws_block_unref (input->block);
   g_clear_pointer (&input->inflated_block, s9ws_block_unref);
   g_clear_pointer (&input->lent_block, s9ws_block_unref);
+  store_empty (input->store);
+  store_unref (input->store);
 }
 
 /* What a block should hold: a few messages of those that come. */
@@ -93,11 +188,12 @@ replace_block (S9wsInput *input,
 {
   S9wsWindow *window = &input->window;
   gsize size = window->end - window->begin;
-  S9wsBlock *block = block_new (MAX (capacity, size + 1));
+  S9wsBlock *block = block_new (input->store, MAX (capacity, size + 1));
 
   memcpy (block->data, window->data + window->begin, size);
   s9ws_block_unref (input->block);
   input->block = block;
+  input->uses_store = TRUE;
   window->data = block->data;
   window->begin = 0;
   window->end = size;
@@ -212,6 +308,7 @@ s9ws_input_grow_inflated (S9wsInput *input,
   if (input->inflated_block == NULL)
     {
       g_atomic_ref_count_init (&block->ref_count);
+      block->store = NULL;
       block->is_counted = FALSE;
     }
   block->capacity = capacity;
@@ -248,7 +345,7 @@ s9ws_input_expect_trim (S9wsInput *input)
 static gboolean
 has_grown (S9wsInput *input)
 {
-  return input->block->capacity > BLOCK_CAPACITY || input->inflated_block != NULL;
+  return input->block->capacity > BLOCK_CAPACITY || input->inflated_block != NULL || input->uses_store;
 }
 
 gboolean
@@ -275,9 +372,13 @@ s9ws_input_trim (S9wsInput *input,
 
   input->large_size = 0;
   input->trim_time = 0;
+  /* Before, as they may be large, and after, as the old one goes there. */
+  store_empty (input->store);
   if (input->block->capacity > BLOCK_CAPACITY)
     replace_block (input, BLOCK_CAPACITY);
+  store_empty (input->store);
   drop_inflated (input);
+  input->uses_store = FALSE;
   return TRUE;
 }
 

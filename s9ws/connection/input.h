@@ -10,11 +10,16 @@
 
 G_BEGIN_DECLS
 
+/* Where blocks go that nobody uses any more, and new ones come from: one thread frees what
+ * another has allocated, and memory of that size goes back to the kernel each time. */
+typedef struct _S9wsBlockStore S9wsBlockStore;
+
 /* A block of received bytes.  Messages handed to others share it, so it is never
  * written to again below the window once it has more than one owner. */
 typedef struct
 {
   gatomicrefcount ref_count;
+  S9wsBlockStore *store; /* or NULL */
   gboolean is_counted; /* the reader's: one of those who share it stands for all of it */
   gsize capacity;
   guint8 data[];
@@ -27,6 +32,8 @@ typedef struct
 {
   S9wsWindow window; /* into block */
   S9wsBlock *block;
+  S9wsBlockStore *store;
+  gboolean uses_store;       /* blocks have been replaced since the last trimming */
   S9wsBlock *inflated_block; /* for compressed messages; or NULL */
   S9wsInflated inflated;     /* what is in it */
   S9wsBlock *lent_block;  /* what a lent message lies in, if it is not block, or not any more */

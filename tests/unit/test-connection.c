@@ -5,7 +5,7 @@
 #include <poll.h>
 #include <string.h>
 
-#include "connection/connection.h"
+#include "connection/connection-private.h"
 #include "memory-transport.h"
 #include "s9ws-error.h"
 
@@ -730,6 +730,52 @@ test_share (void)
   fixture_clear (&fixture);
 }
 
+static S9wsBlock *
+share_next (Fixture *fixture,
+            gsize    size)
+{
+  g_autofree guint8 *payload = g_malloc0 (size);
+  const guint8 header[] = { 0x82, 126, (guint8) (size >> 8), (guint8) (size & 0xff) };
+  S9wsMessage message;
+
+  memory_transport_add (fixture->memory, header, sizeof header);
+  memory_transport_add (fixture->memory, payload, size);
+  g_assert_cmpint (s9ws_connection_receive (fixture->connection, &message, NULL), ==, S9WS_RECEIVE_MESSAGE);
+  return s9ws_connection_share_block (fixture->connection);
+}
+
+/* A block that others have done with is used again, on whichever thread that was; once the
+ * client is idle, all but one are given back. */
+static void
+test_share_again (void)
+{
+  S9wsBlock *first, *second, *third;
+  S9wsInput *input;
+  Fixture fixture;
+
+  fixture_init (&fixture);
+  fixture_open (&fixture);
+  input = &fixture.connection->input;
+  /* After this one, blocks are made for messages like it. */
+  s9ws_block_unref (share_next (&fixture, 20000));
+  first = share_next (&fixture, 20000);
+  second = share_next (&fixture, 20000);
+  g_assert_true (first != second);
+  s9ws_block_unref (first);
+  third = share_next (&fixture, 20000);
+  g_assert_true (third == first);
+
+  g_assert_false (s9ws_input_trim (input, FALSE));
+  g_assert_cmpint (input->trim_time, >, 0);
+  input->trim_time = 1;
+  g_assert_true (s9ws_input_trim (input, FALSE));
+  g_assert_false (s9ws_input_trim (input, FALSE));
+  g_assert_cmpint (input->trim_time, ==, 0);
+  s9ws_block_unref (second);
+  s9ws_block_unref (third);
+  fixture_clear (&fixture);
+}
+
 static void
 test_large (void)
 {
@@ -807,6 +853,7 @@ main (int    argc,
   g_test_add_func ("/connection/round-trip-time", test_round_trip_time);
   g_test_add_func ("/connection/read-ahead", test_read_ahead);
   g_test_add_func ("/connection/share", test_share);
+  g_test_add_func ("/connection/share/again", test_share_again);
   g_test_add_func ("/connection/large", test_large);
   g_test_add_func ("/connection/hang-up", test_hang_up);
 
