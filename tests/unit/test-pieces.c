@@ -96,7 +96,6 @@ test_at_once (void)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (headers); i++)
     {
-      g_autoptr (GString) received = g_string_new (NULL);
       S9wsMessage message;
       Fixture fixture;
 

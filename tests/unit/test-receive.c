@@ -443,7 +443,7 @@ test_text_bytes (gconstpointer data)
   const Case *test = data;
   g_autoptr (TestServer) server = create_server (test, test_script_echo);
   g_autoptr (S9wsClient) client = create (test, server);
-  g_autoptr (S9wsEvent) activated = receive_one (client);
+  g_autoptr (S9wsEvent) first = receive_one (client);
   g_autoptr (S9wsEvent) text = NULL;
   g_autoptr (S9wsEvent) empty = NULL;
   g_autoptr (GBytes) bytes = g_bytes_new_static ("a\0b", 3);
@@ -453,6 +453,7 @@ test_text_bytes (gconstpointer data)
   gsize size;
   const guint8 *received;
 
+  g_assert_cmpint (s9ws_event_get_kind (first), ==, S9WS_EVENT_KIND_ACTIVATED);
   g_assert_true (s9ws_client_send_text_bytes (client, bytes, &error));
   g_assert_no_error (error);
   text = receive_one (client);
