@@ -253,10 +253,13 @@ class Staging:
         (project / 'meson.build').write_text(
             PROJECT.replace('@VERSION@', self.project['version']), encoding='utf-8')
 
-        run('meson', 'setup', project / 'build', project, '--wrap-mode=nodownload',
-            env=clean_environment())
-        run('ninja', '-C', project / 'build', env=clean_environment())
-        say_expected(project / 'build/consumer', env=clean_environment())
+        for kind in ('shared', 'static'):
+            build = project / kind
+            run('meson', 'setup', build, project, '--wrap-mode=nodownload', '--default-library', kind,
+                env=clean_environment())
+            run('ninja', '-C', build, env=clean_environment())
+            say_expected(build / 'consumer', env=clean_environment())
+            assert kind == 'shared' or not list(build.rglob('libs9ws-1.so')), 'not static'
 
 
 def main(source, build):
