@@ -19,7 +19,7 @@ typedef enum
   CONSOLE_KIND_GAP, /* its size is how many messages are not shown */
 } ConsoleKind;
 
-#define CONSOLE_PREVIEW_SIZE 512
+#define CONSOLE_PREVIEW_SIZE 2048
 
 /* What a row needs of a message: it allocates nothing, however fast they come. */
 typedef struct

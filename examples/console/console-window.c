@@ -36,7 +36,8 @@ struct _ConsoleWindow
   ConsolePlot *plot;
   GtkStack *stack;
   GtkScrolledWindow *scroller;
-  GtkListView *list;
+  GtkWidget *hint_label;
+  GtkWidget *detail;
   GtkWidget *message_entry;
 
   ConsoleConnection *connection;
@@ -221,6 +222,7 @@ show_state (ConsoleWindow *window)
   gtk_label_set_label (window->state_label, get_state_text (state));
   gtk_widget_set_visible (window->connect_button, is_closed);
   gtk_widget_set_visible (window->disconnect_button, !is_closed);
+  gtk_widget_set_visible (window->hint_label, is_closed);
   gtk_editable_set_editable (GTK_EDITABLE (window->address_entry), is_closed);
   set_action_enabled (window, "connect", is_closed && address[0] != '\0');
   set_action_enabled (window, "disconnect", !is_closed);
@@ -321,6 +323,14 @@ on_copy (GSimpleAction *action,
 }
 
 static void
+on_unselect (GSimpleAction *action,
+             GVariant      *parameter,
+             gpointer       data)
+{
+  gtk_single_selection_set_selected (CONSOLE_WINDOW (data)->selection, GTK_INVALID_LIST_POSITION);
+}
+
+static void
 on_edit_address (GSimpleAction *action,
                  GVariant      *parameter,
                  gpointer       data)
@@ -343,11 +353,21 @@ static const GActionEntry actions[] = {
   { .name = "pause", .state = "false", .change_state = on_pause },
   { .name = "clear", .activate = on_clear },
   { .name = "copy", .activate = on_copy },
+  { .name = "unselect", .activate = on_unselect },
   { .name = "edit-address", .activate = on_edit_address },
   { .name = "edit-message", .activate = on_edit_message },
 };
 
 /* What the template names */
+
+/* What a row has no room for. */
+static void
+on_selected (GtkSingleSelection *selection,
+             GParamSpec         *pspec,
+             ConsoleWindow      *window)
+{
+  gtk_widget_set_visible (window->detail, gtk_single_selection_get_selected_item (selection) != NULL);
+}
 
 static void
 on_address_activate (GtkWidget     *entry,
@@ -421,8 +441,11 @@ console_window_class_init (ConsoleWindowClass *klass)
   gtk_widget_class_bind_template_child (widget_class, ConsoleWindow, plot);
   gtk_widget_class_bind_template_child (widget_class, ConsoleWindow, stack);
   gtk_widget_class_bind_template_child (widget_class, ConsoleWindow, scroller);
-  gtk_widget_class_bind_template_child (widget_class, ConsoleWindow, list);
+  gtk_widget_class_bind_template_child (widget_class, ConsoleWindow, hint_label);
+  gtk_widget_class_bind_template_child (widget_class, ConsoleWindow, selection);
+  gtk_widget_class_bind_template_child (widget_class, ConsoleWindow, detail);
   gtk_widget_class_bind_template_child (widget_class, ConsoleWindow, message_entry);
+  gtk_widget_class_bind_template_callback (widget_class, on_selected);
   gtk_widget_class_bind_template_callback (widget_class, on_address_activate);
   gtk_widget_class_bind_template_callback (widget_class, on_address_changed);
   gtk_widget_class_bind_template_callback (widget_class, on_message_activate);
@@ -436,11 +459,7 @@ console_window_init (ConsoleWindow *window)
   g_action_map_add_action_entries (G_ACTION_MAP (window), actions, G_N_ELEMENTS (actions), window);
 
   window->messages = g_list_store_new (CONSOLE_TYPE_MESSAGE);
-  window->selection = gtk_single_selection_new (g_object_ref (G_LIST_MODEL (window->messages)));
-  gtk_single_selection_set_autoselect (window->selection, FALSE);
-  gtk_single_selection_set_can_unselect (window->selection, TRUE);
-  gtk_list_view_set_model (window->list, GTK_SELECTION_MODEL (window->selection));
-  g_object_unref (window->selection);
+  gtk_single_selection_set_model (window->selection, G_LIST_MODEL (window->messages));
 }
 
 /* Public API */
@@ -456,6 +475,7 @@ console_window_new (GtkApplication *application,
   g_signal_connect_swapped (window->connection, "pending", G_CALLBACK (on_pending), window);
   g_signal_connect_swapped (window->connection, "failed", G_CALLBACK (show_error), window);
   show_state (window);
+  gtk_widget_grab_focus (window->address_entry);
   return window;
 }
 

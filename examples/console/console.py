@@ -28,7 +28,7 @@ DOMAIN = 's9ws-1'
 RING_SIZE = 1000
 ROWS_PER_FRAME = 20
 MAX_ROWS = 1000
-PREVIEW_SIZE = 512
+PREVIEW_SIZE = 2048
 HEX_SIZE = 32
 MAX_QUEUED_BYTES = 1 << 20  # what is behind a longer queue would be old when it is shown
 PING_INTERVAL = 1  # s
@@ -324,7 +324,9 @@ class ConsoleWindow(Gtk.ApplicationWindow):
     plot = Gtk.Template.Child()
     stack = Gtk.Template.Child()
     scroller = Gtk.Template.Child()
-    list = Gtk.Template.Child()
+    hint_label = Gtk.Template.Child()
+    selection = Gtk.Template.Child()
+    detail = Gtk.Template.Child()
     message_entry = Gtk.Template.Child()
 
     def __init__(self, application, options):
@@ -336,8 +338,7 @@ class ConsoleWindow(Gtk.ApplicationWindow):
         self.figures_received = 0
 
         self.messages = Gio.ListStore.new(ConsoleMessage)
-        self.selection = Gtk.SingleSelection(model=self.messages, autoselect=False, can_unselect=True)
-        self.list.set_model(self.selection)
+        self.selection.set_model(self.messages)
         self.add_actions()
         self.set_help_overlay(Gtk.Builder.new_from_file(
             os.path.join(HERE, 'shortcuts.ui')).get_object('help_overlay'))
@@ -348,10 +349,12 @@ class ConsoleWindow(Gtk.ApplicationWindow):
         self.connection.connect('failed', lambda _connection, message: self.show_error(message))
         self.connect('unrealize', self.on_unrealize)
         self.show_state()
+        self.address_entry.grab_focus()
 
     def add_actions(self):
         for name, function in (('connect', self.open), ('disconnect', self.close_connection),
                                ('send', self.send), ('clear', self.clear), ('copy', self.copy),
+                               ('unselect', self.unselect),
                                ('edit-address', self.address_entry.grab_focus),
                                ('edit-message', self.message_entry.grab_focus)):
             action = Gio.SimpleAction.new(name, None)
@@ -446,6 +449,7 @@ class ConsoleWindow(Gtk.ApplicationWindow):
         }[state])
         self.connect_button.set_visible(is_closed)
         self.disconnect_button.set_visible(not is_closed)
+        self.hint_label.set_visible(is_closed)
         self.address_entry.set_editable(is_closed)
         self.lookup_action('connect').set_enabled(is_closed and self.address_entry.get_text() != '')
         self.lookup_action('disconnect').set_enabled(not is_closed)
@@ -490,11 +494,19 @@ class ConsoleWindow(Gtk.ApplicationWindow):
         if message is not None:
             self.get_clipboard().set(message.text)
 
+    def unselect(self):
+        self.selection.set_selected(Gtk.INVALID_LIST_POSITION)
+
     def on_pause(self, action, value):
         action.set_state(value)
         self.connection.set_paused(value.get_boolean())
 
     # What the template names
+
+    @Gtk.Template.Callback()
+    def on_selected(self, selection, _pspec):
+        """What a row has no room for."""
+        self.detail.set_visible(selection.get_selected_item() is not None)
 
     @Gtk.Template.Callback()
     def on_address_activate(self, _entry):

@@ -224,7 +224,6 @@ class Tests:
     def test_keys(self):
         """Everything can be done without a pointer."""
         with Console(self.program) as console:
-            press('ctrl+l')
             console.wait_focus('text', 'Address')
             write(self.uri)
             press('Return')
@@ -271,6 +270,30 @@ class Tests:
             console.wait_figure('Received', '2')
             expected = [('Sent text', 'copied', '6 bytes'), ('Received text', 'copied', '6 bytes')] * 2
             assert console.get_rows()[1:] == expected, console.get_rows()
+            console.quit()
+
+    def test_detail(self):
+        """What is too long for a row is shown below when it is chosen."""
+        text = ' '.join(map(str, range(1000, 1200)))
+        with Console(self.program, self.uri) as console:
+            console.wait_focus('text', 'Message')
+            write(text)
+            press('Return')
+            console.wait_row('Received text', text, '999 bytes')
+            press('shift+Tab')
+            press('End')
+            console.find('label', text)
+            button = console.find('push button', 'Unselect the message')
+            press('Escape')
+            wait_for('end of the detail', lambda: not button.get_state_set().contains(Atspi.StateType.SHOWING))
+            console.quit()
+
+    def test_narrow(self):
+        """It fits half a screen, and says so."""
+        with Console(self.program) as console:
+            for window in xdotool('search', '--onlyvisible', '--name', '^WebSocket Console$'):
+                xdotool('windowsize', window, '400', '400')
+            wait_for('narrow window', lambda: console.window.get_extents(Atspi.CoordType.WINDOW).width <= 700)
             console.quit()
 
     def test_help(self):
