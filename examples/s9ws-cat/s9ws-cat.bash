@@ -35,7 +35,7 @@ _s9ws_cat ()
             --insecure --keep-open --key-file --one-message --ping --protocol --spin-wait-duration
             --stats --verbose --version --wait --wait-strategy" -- "$word")) ;;
         *)
-          COMPREPLY=($(compgen -W "ws:// wss://" -- "$word"))
+          COMPREPLY=($(compgen -W "ws:// wss:// ws+unix: wss+unix:" -- "$word"))
           compopt -o nospace 2>/dev/null ;;
       esac ;;
   esac

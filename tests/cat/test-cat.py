@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 
 TIMEOUT = 60  # seconds, for everything that is waited for: a busy machine is slow
@@ -220,6 +221,35 @@ def test_signal_before_open():
                 cat.end(-signal.SIGINT)
 
 
+def test_unix_socket():
+    """The other end of the socket is the server's, byte by byte."""
+    port = int(re.search(r':(\d+)/', URI)[1])
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
+        path = os.path.join(folder, 'socket')
+        listener.bind(path)
+        listener.listen()
+        listener.settimeout(TIMEOUT)
+        with Cat('-k', f'ws+unix:{path}:/feed') as cat:
+            ours, theirs = listener.accept()[0], socket.create_connection(('127.0.0.1', port))
+            threads = [threading.Thread(target=pass_on, args=ends) for ends in ((ours, theirs), (theirs, ours))]
+            for thread in threads:
+                thread.start()
+            cat.write(b'Hello\n')
+            cat.expect(b'Hello\n')
+            cat.write(b'!close 1000 done\n')
+            cat.end(0)
+            for thread in threads:
+                thread.join()
+            ours.close()
+            theirs.close()
+
+
+def pass_on(source, target):
+    while data := source.recv(65536):
+        target.sendall(data)
+    target.shutdown(socket.SHUT_WR)
+
+
 def test_usage():
     for arguments, error in (([], 'no URI'), ([URI, URI], 'more than one URI'), (['--nonsense', URI], '--nonsense'),
                              (['-c', 'other', URI], 'blocking, non-blocking, async'),
@@ -265,7 +295,7 @@ def test_completion():
     expect(complete('--client', '=', 'b'), ['blocking'])
     expect(complete('--wait-strategy', '='), ['spin', 'sleep', 'wait', 'adaptive'])
     expect(complete('--ca-file', MANUAL_PAGE), [MANUAL_PAGE])
-    expect(complete('ws'), ['ws://', 'wss://'])
+    expect(complete('ws'), ['ws://', 'wss://', 'ws+unix:', 'wss+unix:'])
     expect(complete('--wait', ''), [])
     registered = subprocess.run(['bash', '--norc', '-c', 'source "$1"; complete -p s9ws-cat', 'bash', COMPLETION],
                                 stdout=subprocess.PIPE, check=True, text=True).stdout
@@ -275,7 +305,7 @@ def test_completion():
 EACH = [test_lines, test_last_line, test_binary, test_binary_among_lines, test_many, test_server_closes,
         test_ping, test_signals, test_reader_ends, test_tls, test_opening]
 ONCE = [test_strategies, test_headers_and_protocols, test_wait, test_one_message, test_stats, test_no_input,
-        test_data, test_signal_before_open, test_usage, test_help, test_manual_page, test_completion]
+        test_data, test_signal_before_open, test_unix_socket, test_usage, test_help, test_manual_page, test_completion]
 
 
 def main():

@@ -293,7 +293,7 @@ class Tests:
         with Console(self.program) as console:
             for window in xdotool('search', '--onlyvisible', '--name', '^WebSocket Console$'):
                 xdotool('windowsize', window, '400', '400')
-            wait_for('narrow window', lambda: console.window.get_extents(Atspi.CoordType.WINDOW).width <= 700)
+            wait_for('narrow window', lambda: console.window.get_extents(Atspi.CoordType.WINDOW).width <= 580)
             console.quit()
 
     def test_help(self):
