@@ -497,7 +497,12 @@ s9ws_async_client_start (S9wsAsyncClient  *client,
  * messages leaves the other sources of the context their turn. While there is more than
  * that, they take turns with what has the priority of GTK's redrawing, too, so that a
  * window goes on to be drawn. An attached client keeps nothing alive: it
- * is to be referenced for as long as its signals are wanted.
+ * is to be referenced for as long as its signals are wanted: once the last reference is
+ * given up, in a handler too, no more are emitted.
+ *
+ * A client that is attached already moves, between two signals: it may be attached
+ * elsewhere from any thread, and from inside a handler. The handlers that run at that time
+ * come to their end before the next signal is emitted in another thread.
  *
  * Since: 0.1
  */

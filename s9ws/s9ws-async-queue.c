@@ -19,14 +19,14 @@
 struct _S9wsAsyncQueue
 {
   gatomicrefcount ref_count;
-  GAsyncQueue *queue;    /* of S9wsEvent; its lock also guards the next six */
+  GAsyncQueue *queue;    /* of S9wsEvent; its lock also guards all but the budget */
   gboolean has_ended;    /* QUIT has been taken off */
   S9wsWaker event_waker; /* not open as long as nobody has asked for it */
   gboolean is_readable;  /* it is awake */
   GSource *source;       /* or NULL */
   GSource *raiser;       /* or NULL: brings the source back to PRIORITY */
   GMainContext *context; /* the source's: it cannot be asked once it is destroyed */
-  int is_signalled;      /* atomic: the source has been told, and has not looked yet */
+  GThread *emitter;      /* in which a source, this or one before, has its turn; or NULL */
   S9wsQueueBudget *budget;
 };
 
@@ -34,6 +34,7 @@ typedef struct
 {
   GSource source;
   S9wsAsyncQueue *queue;
+  int is_signalled; /* atomic: it has been told, and has not looked yet */
   GSource *raiser;
   GWeakRef object;
   S9wsEventFunc callback;
@@ -150,19 +151,35 @@ s9ws_async_queue_get_event_fd (S9wsAsyncQueue *queue)
 
 /* Once a batch: a source that has been told need not be told again. */
 static void
-wake_context (S9wsAsyncQueue *queue,
-              GMainContext   *context)
+wake_source (GSource      *source,
+             GMainContext *context)
 {
-  if (g_atomic_int_compare_and_exchange (&queue->is_signalled, FALSE, TRUE))
+  if (g_atomic_int_compare_and_exchange (&((QueueSource *) source)->is_signalled, FALSE, TRUE))
     g_main_context_wakeup (context);
+}
+
+/* With the lock held, which it gives back: wakes the source if there is one. */
+static void
+unlock_and_wake (S9wsAsyncQueue *queue)
+{
+  g_autoptr (GSource) source = NULL;
+  g_autoptr (GMainContext) context = NULL;
+
+  if (queue->source != NULL)
+    {
+      source = g_source_ref (queue->source);
+      context = g_main_context_ref (queue->context);
+    }
+  g_async_queue_unlock (queue->queue);
+
+  if (source != NULL)
+    wake_source (source, context);
 }
 
 void
 s9ws_async_queue_push (S9wsAsyncQueue *queue,
                        GPtrArray      *events)
 {
-  g_autoptr (GMainContext) context = NULL;
-
   if (events->len == 0)
     return;
 
@@ -171,13 +188,9 @@ s9ws_async_queue_push (S9wsAsyncQueue *queue,
   for (guint i = 0; i < events->len; i++)
     g_async_queue_push_unlocked (queue->queue, events->pdata[i]);
   update_event_fd (queue);
-  if (queue->context != NULL)
-    context = g_main_context_ref (queue->context);
-  g_async_queue_unlock (queue->queue);
+  unlock_and_wake (queue);
 
   g_ptr_array_set_size (events, 0);
-  if (context != NULL)
-    wake_context (queue, context);
 }
 
 /* With the lock held: what an item popped stands for. */
@@ -198,18 +211,13 @@ take_item (S9wsAsyncQueue *queue,
   return event;
 }
 
-S9wsEvent *
-s9ws_async_queue_pop (S9wsAsyncQueue *queue,
-                      gint64          timeout)
+/* Gives the lock back. */
+static S9wsEvent *
+end_pop (S9wsAsyncQueue *queue,
+         gpointer        item)
 {
   S9wsEvent *event = NULL;
-  gpointer item = NULL;
 
-  g_async_queue_lock (queue->queue);
-  item = g_async_queue_try_pop_unlocked (queue->queue);
-  if (item == NULL && !queue->has_ended && timeout != 0)
-    item = timeout < 0 ? g_async_queue_pop_unlocked (queue->queue)
-                       : g_async_queue_timeout_pop_unlocked (queue->queue, (guint64) timeout);
   if (item != NULL)
     {
       event = take_item (queue, item);
@@ -222,6 +230,20 @@ s9ws_async_queue_pop (S9wsAsyncQueue *queue,
   return event;
 }
 
+S9wsEvent *
+s9ws_async_queue_pop (S9wsAsyncQueue *queue,
+                      gint64          timeout)
+{
+  gpointer item = NULL;
+
+  g_async_queue_lock (queue->queue);
+  item = g_async_queue_try_pop_unlocked (queue->queue);
+  if (item == NULL && !queue->has_ended && timeout != 0)
+    item = timeout < 0 ? g_async_queue_pop_unlocked (queue->queue)
+                       : g_async_queue_timeout_pop_unlocked (queue->queue, (guint64) timeout);
+  return end_pop (queue, item);
+}
+
 /* The source */
 
 /* The flag is tested, not the queue's length: an event that others take off between
@@ -231,13 +253,13 @@ source_prepare (GSource *source,
                 int     *timeout)
 {
   *timeout = -1;
-  return g_atomic_int_get (&((QueueSource *) source)->queue->is_signalled);
+  return g_atomic_int_get (&((QueueSource *) source)->is_signalled);
 }
 
 static gboolean
 source_check (GSource *source)
 {
-  return g_atomic_int_get (&((QueueSource *) source)->queue->is_signalled);
+  return g_atomic_int_get (&((QueueSource *) source)->is_signalled);
 }
 
 static void
@@ -257,40 +279,112 @@ step_forward (QueueSource *source)
   g_source_set_ready_time (source->raiser, -1);
 }
 
+/* Where another thread emits still what was its turn before the client was attached here,
+ * it wakes this source when it is done.  Loops within handlers may take turns. */
+static gboolean
+begin_emitting (QueueSource  *source,
+                GThread     **outer)
+{
+  S9wsAsyncQueue *queue = source->queue;
+  GThread *self = g_thread_self ();
+  gboolean is_our_turn;
+
+  g_async_queue_lock (queue->queue);
+  *outer = queue->emitter;
+  is_our_turn = queue->source == &source->source && (*outer == NULL || *outer == self);
+  if (is_our_turn)
+    queue->emitter = self;
+  g_async_queue_unlock (queue->queue);
+
+  return is_our_turn;
+}
+
+static void
+end_emitting (QueueSource *source,
+              GThread     *outer)
+{
+  S9wsAsyncQueue *queue = source->queue;
+
+  g_async_queue_lock (queue->queue);
+  queue->emitter = outer;
+  if (queue->source == &source->source)
+    g_async_queue_unlock (queue->queue);
+  else
+    unlock_and_wake (queue);
+}
+
+/* Nothing once another source has taken its place. */
+static S9wsEvent *
+pop_for_source (QueueSource *source)
+{
+  S9wsAsyncQueue *queue = source->queue;
+  gpointer item = NULL;
+
+  g_async_queue_lock (queue->queue);
+  if (queue->source == &source->source)
+    item = g_async_queue_try_pop_unlocked (queue->queue);
+  return end_pop (queue, item);
+}
+
+/* The source has the last reference: nobody is there who could be told anything. */
+static gboolean
+is_dropped (GObject *object)
+{
+  return g_atomic_int_get (&object->ref_count) == 1;
+}
+
+/* TRUE if there may be more. */
+static gboolean
+emit_batch (QueueSource *source,
+            GObject     *object)
+{
+  gint64 end = g_get_monotonic_time () + TIME_PER_DISPATCH;
+  S9wsEvent *event;
+
+  for (guint i = 0; i < EVENTS_PER_DISPATCH; i++)
+    {
+      event = pop_for_source (source);
+      if (event == NULL)
+        return FALSE;
+
+      source->callback (object, event);
+      s9ws_event_unref (event);
+
+      /* The clock costs as much as an event: not for each. */
+      if (is_dropped (object) || ((i % 16) == 15 && g_get_monotonic_time () >= end))
+        break;
+    }
+
+  return TRUE;
+}
+
 static gboolean
 source_dispatch (GSource     *source,
                  GSourceFunc  callback,
                  gpointer     user_data)
 {
   QueueSource *queue_source = (QueueSource *) source;
-  S9wsAsyncQueue *queue = queue_source->queue;
-  gint64 end = g_get_monotonic_time () + TIME_PER_DISPATCH;
   g_autoptr (GObject) object = g_weak_ref_get (&queue_source->object);
-  S9wsEvent *event;
+  gboolean has_more;
+  GThread *outer;
 
   if (object == NULL)
     return G_SOURCE_REMOVE;
 
-  g_atomic_int_set (&queue->is_signalled, FALSE);
-  for (guint i = 0; i < EVENTS_PER_DISPATCH; i++)
+  g_atomic_int_set (&queue_source->is_signalled, FALSE);
+  if (!begin_emitting (queue_source, &outer))
+    return G_SOURCE_CONTINUE;
+
+  has_more = emit_batch (queue_source, object);
+  end_emitting (queue_source, outer);
+  if (!has_more)
     {
-      event = s9ws_async_queue_pop (queue, 0);
-      if (event == NULL)
-        {
-          step_forward (queue_source);
-          return G_SOURCE_CONTINUE;
-        }
-
-      queue_source->callback (object, event);
-      s9ws_event_unref (event);
-
-      /* The clock costs as much as an event: not for each. */
-      if ((i % 16) == 15 && g_get_monotonic_time () >= end)
-        break;
+      step_forward (queue_source);
+      return G_SOURCE_CONTINUE;
     }
 
-  /* There may be more: stay ready, but let others of the context have their turn. */
-  g_atomic_int_set (&queue->is_signalled, TRUE);
+  /* Stay ready, but let others of the context have their turn. */
+  g_atomic_int_set (&queue_source->is_signalled, TRUE);
   step_back (queue_source);
   return G_SOURCE_CONTINUE;
 }
@@ -335,6 +429,35 @@ create_raiser (QueueSource *source)
   return g_source_ref (source->raiser);
 }
 
+/* Puts these in the place of what there is, which is destroyed; takes them over. */
+static void
+replace_source (S9wsAsyncQueue *queue,
+                GSource        *source,
+                GSource        *raiser,
+                GMainContext   *context)
+{
+  GSource *old_source, *old_raiser;
+  GMainContext *old_context;
+
+  g_async_queue_lock (queue->queue);
+  old_source = queue->source;
+  old_raiser = queue->raiser;
+  old_context = queue->context;
+  queue->source = source;
+  queue->raiser = raiser;
+  queue->context = context;
+  g_async_queue_unlock (queue->queue);
+
+  if (old_source != NULL)
+    {
+      g_source_destroy (old_source);
+      g_source_unref (old_source);
+      g_source_destroy (old_raiser);
+      g_source_unref (old_raiser);
+      g_main_context_unref (old_context);
+    }
+}
+
 void
 s9ws_async_queue_attach (S9wsAsyncQueue *queue,
                          GMainContext   *context,
@@ -353,40 +476,21 @@ s9ws_async_queue_attach (S9wsAsyncQueue *queue,
   if (context == NULL)
     context = g_main_context_default ();
 
-  s9ws_async_queue_detach (queue);
+  /* It does nothing before it is told to. */
   g_source_attach (source, context);
   g_source_attach (raiser, context);
-
-  g_async_queue_lock (queue->queue);
-  queue->source = source;
-  queue->raiser = raiser;
-  queue->context = g_main_context_ref (context);
-  g_async_queue_unlock (queue->queue);
+  g_source_ref (source);
+  replace_source (queue, source, raiser, g_main_context_ref (context));
 
   /* For what has been queued before. */
-  wake_context (queue, context);
+  wake_source (source, context);
+  g_source_unref (source);
 }
 
 void
 s9ws_async_queue_detach (S9wsAsyncQueue *queue)
 {
-  GSource *source, *raiser;
-  GMainContext *context;
-
-  g_async_queue_lock (queue->queue);
-  source = g_steal_pointer (&queue->source);
-  raiser = g_steal_pointer (&queue->raiser);
-  context = g_steal_pointer (&queue->context);
-  g_async_queue_unlock (queue->queue);
-
-  if (source != NULL)
-    {
-      g_source_destroy (source);
-      g_source_unref (source);
-      g_source_destroy (raiser);
-      g_source_unref (raiser);
-      g_main_context_unref (context);
-    }
+  replace_source (queue, NULL, NULL, NULL);
 }
 
 GMainContext *

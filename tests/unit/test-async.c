@@ -725,6 +725,99 @@ test_attach_and_redraw (void)
   g_main_context_unref (context.context);
 }
 
+/* From one context to another, from inside handlers: no signal in the wrong one, none
+ * beside a handler that still runs in another thread, and all in their order. */
+
+#define MOVED_EVERY 37
+
+typedef struct
+{
+  GMainContext *contexts[2];
+  GMainLoop *loops[2];
+  GMainContext *expected; /* only whoever emits has to do with the next three */
+  guint n_messages;
+  gboolean is_emitting;
+} Moves;
+
+static void
+begin_in_moved (Moves *moves)
+{
+  g_assert_true (g_source_get_context (g_main_current_source ()) == moves->expected);
+  g_assert_false (moves->is_emitting);
+  moves->is_emitting = TRUE;
+}
+
+static void
+on_text_moved (S9wsClient *client,
+               const char *text,
+               gpointer    user_data)
+{
+  Moves *moves = user_data;
+
+  begin_in_moved (moves);
+  g_assert_cmpuint (strlen (text), ==, 4);
+  if (++moves->n_messages % MOVED_EVERY == 0)
+    {
+      moves->expected = moves->contexts[(moves->n_messages / MOVED_EVERY) % 2];
+      s9ws_async_client_attach (S9WS_ASYNC_CLIENT (client), moves->expected);
+      g_thread_yield ();
+    }
+  moves->is_emitting = FALSE;
+}
+
+static void
+on_quit_moved (S9wsClient *client,
+               gpointer    user_data)
+{
+  Moves *moves = user_data;
+
+  begin_in_moved (moves);
+  g_main_loop_quit (moves->loops[0]);
+  g_main_loop_quit (moves->loops[1]);
+}
+
+static gpointer
+run_loop (gpointer data)
+{
+  GMainLoop *loop = data;
+
+  g_main_context_push_thread_default (g_main_loop_get_context (loop));
+  g_main_loop_run (loop);
+  g_main_context_pop_thread_default (g_main_loop_get_context (loop));
+  return NULL;
+}
+
+static void
+test_attach_elsewhere (void)
+{
+  g_autoptr (TestServer) server = test_server_new (script_many, NULL);
+  g_autoptr (S9wsAsyncClient) client = create (server, NULL, 0);
+  GThread *threads[2];
+  Moves moves = { 0 };
+
+  for (guint i = 0; i < 2; i++)
+    {
+      moves.contexts[i] = g_main_context_new ();
+      moves.loops[i] = g_main_loop_new (moves.contexts[i], FALSE);
+    }
+  moves.expected = moves.contexts[0];
+  g_signal_connect (client, "text-message", G_CALLBACK (on_text_moved), &moves);
+  g_signal_connect (client, "quit", G_CALLBACK (on_quit_moved), &moves);
+  s9ws_async_client_attach (client, moves.contexts[0]);
+
+  for (guint i = 0; i < 2; i++)
+    threads[i] = g_thread_new ("loop", run_loop, moves.loops[i]);
+  for (guint i = 0; i < 2; i++)
+    g_thread_join (threads[i]);
+  g_assert_cmpuint (moves.n_messages, ==, 20000);
+
+  for (guint i = 0; i < 2; i++)
+    {
+      g_main_loop_unref (moves.loops[i]);
+      g_main_context_unref (moves.contexts[i]);
+    }
+}
+
 static void
 on_opened_count (GObject      *object,
                  GAsyncResult *result,
@@ -815,12 +908,11 @@ on_text_unref (S9wsClient *client,
   g_clear_object (owned);
 }
 
-static gpointer
-unref_in_thread (gpointer data)
+typedef struct
 {
-  g_object_unref (data);
-  return NULL;
-}
+  S9wsClient *client;
+  guint n_messages;
+} Dropped;
 
 /* The I/O thread may be the one that drops the last reference, with a task of it. */
 static void
@@ -834,6 +926,42 @@ wait_gone (GWeakRef *weak)
       g_main_context_iteration (NULL, FALSE);
     }
   g_weak_ref_clear (weak);
+}
+
+static void
+on_text_drop (S9wsClient *client,
+              const char *text,
+              gpointer    user_data)
+{
+  Dropped *dropped = user_data;
+
+  g_assert_true (dropped->client == client);
+  g_clear_object (&dropped->client);
+  dropped->n_messages++;
+}
+
+/* There are more events, and nobody whom they could be told. */
+static void
+test_unref_in_flood (void)
+{
+  g_autoptr (TestServer) server = test_server_new (script_many, NULL);
+  Dropped dropped = { .client = S9WS_CLIENT (create (server, NULL, 0)) };
+  GWeakRef weak;
+
+  g_weak_ref_init (&weak, dropped.client);
+  g_assert_true (s9ws_async_client_start (S9WS_ASYNC_CLIENT (dropped.client), NULL));
+  s9ws_async_client_join (S9WS_ASYNC_CLIENT (dropped.client));
+  g_signal_connect (dropped.client, "text-message", G_CALLBACK (on_text_drop), &dropped);
+  s9ws_async_client_attach (S9WS_ASYNC_CLIENT (dropped.client), NULL);
+  wait_gone (&weak);
+  g_assert_cmpuint (dropped.n_messages, ==, 1);
+}
+
+static gpointer
+unref_in_thread (gpointer data)
+{
+  g_object_unref (data);
+  return NULL;
 }
 
 typedef enum
@@ -961,6 +1089,7 @@ main (int    argc,
   g_test_add_func ("/async/open-while-started", test_open_while_started);
   g_test_add_func ("/async/attach", test_attach);
   g_test_add_func ("/async/attach-and-redraw", test_attach_and_redraw);
+  g_test_add_func ("/async/attach-elsewhere", test_attach_elsewhere);
   g_test_add_func ("/async/open-async-twice", test_open_async_twice);
   g_test_add_func ("/async/no-descriptors", test_no_descriptors);
   for (guint i = 0; i < G_N_ELEMENTS (wheres); i++)
@@ -969,6 +1098,7 @@ main (int    argc,
 
       g_test_add_data_func (path, GUINT_TO_POINTER (i), test_unref);
     }
+  g_test_add_func ("/async/unref/in-flood", test_unref_in_flood);
   g_test_add_func ("/async/unref/while-opening", test_unref_while_opening);
   for (guint i = 0; i < G_N_ELEMENTS (strategies); i++)
     {

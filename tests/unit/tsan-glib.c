@@ -202,7 +202,8 @@ void
 }
 
 /* A context holds a reference on a source while it asks it: who drops the last one sees
- * what the source's functions did.  These are never freed: a test has few. */
+ * what the source's functions did.  And it has had the lock under which the source was
+ * attached.  These are never freed: a test has few. */
 typedef struct
 {
   GSourceFuncs funcs;
@@ -219,8 +220,10 @@ static gboolean
 prepare_source (GSource *source,
                 int     *timeout)
 {
-  gboolean is_ready = get_real_funcs (source)->prepare (source, timeout);
+  gboolean is_ready;
 
+  __tsan_acquire (source);
+  is_ready = get_real_funcs (source)->prepare (source, timeout);
   __tsan_release (source);
   return is_ready;
 }
@@ -228,8 +231,10 @@ prepare_source (GSource *source,
 static gboolean
 check_source (GSource *source)
 {
-  gboolean is_ready = get_real_funcs (source)->check (source);
+  gboolean is_ready;
 
+  __tsan_acquire (source);
+  is_ready = get_real_funcs (source)->check (source);
   __tsan_release (source);
   return is_ready;
 }
@@ -239,8 +244,10 @@ dispatch_source (GSource    *source,
                  GSourceFunc callback,
                  gpointer    user_data)
 {
-  gboolean is_kept = get_real_funcs (source)->dispatch (source, callback, user_data);
+  gboolean is_kept;
 
+  __tsan_acquire (source);
+  is_kept = get_real_funcs (source)->dispatch (source, callback, user_data);
   __tsan_release (source);
   return is_kept;
 }
