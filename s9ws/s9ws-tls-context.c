@@ -6,10 +6,12 @@
 
 #include "s9ws-tls-context-private.h"
 
+#include <errno.h>
 #include <glib/gi18n-lib.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "s9ws-error.h"
 
@@ -272,6 +274,19 @@ redact (const char *name)
   return g_strdup_printf ("%.*s?…", (int) strcspn (name, "?"), name);
 }
 
+/* GnuTLS says of a file no more than that it could not be read, and ends its sentences. */
+static char *
+describe (int         code,
+          const char *file)
+{
+  const char *text = gnutls_strerror (code);
+
+  if (code == GNUTLS_E_FILE_ERROR && access (file, R_OK) != 0)
+    text = g_strerror (errno);
+
+  return g_strndup (text, strlen (text) - g_str_has_suffix (text, "."));
+}
+
 /* GnuTLS by itself takes from a token only what is marked there as trusted.  How many
  * there are, or an error. */
 static int
@@ -302,6 +317,7 @@ load_trust (S9wsTlsContext                    *context,
             GError                           **error)
 {
   g_autofree char *name = NULL;
+  g_autofree char *reason = NULL;
   int n;
 
   if (context->ca_file == NULL)
@@ -318,9 +334,9 @@ load_trust (S9wsTlsContext                    *context,
     return TRUE;
 
   name = redact (context->ca_file);
+  reason = n < 0 ? describe (n, context->ca_file) : g_strdup (_("it has no certificate"));
   g_set_error (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION,
-               _("The ca-file “%s” could not be loaded: %s; expected certificates in PEM"), name,
-               n < 0 ? gnutls_strerror (n) : _("it has no certificate"));
+               _("The ca-file “%s” could not be loaded: %s; expected certificates in PEM"), name, reason);
   return FALSE;
 }
 
@@ -332,6 +348,7 @@ load_certificate (S9wsTlsContext                    *context,
   const char *key_file = context->key_file != NULL ? context->key_file : context->certificate_file;
   g_autofree char *certificate_name = NULL;
   g_autofree char *key_name = NULL;
+  g_autofree char *reason = NULL;
   int code;
 
   if (key_file == NULL)
@@ -351,9 +368,10 @@ load_certificate (S9wsTlsContext                    *context,
     return TRUE;
 
   certificate_name = redact (context->certificate_file);
+  reason = describe (code, access (context->certificate_file, R_OK) != 0 ? context->certificate_file : key_file);
   g_set_error (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION,
                _("The certificate-file “%s” with the key-file “%s” could not be loaded: %s"),
-               certificate_name, key_name, gnutls_strerror (code));
+               certificate_name, key_name, reason);
   return FALSE;
 }
 

@@ -108,7 +108,7 @@ static const GOptionEntry entries[] = {
   { "certificate-file", 0, 0, G_OPTION_ARG_FILENAME, &found.certificate_file,
     N_("Show the server the certificate in FILE (PEM)"), N_("FILE") },
   { "key-file", 0, 0, G_OPTION_ARG_FILENAME, &found.key_file,
-    N_("The private key of that certificate (PEM)"), N_("FILE") },
+    N_("The private key of that certificate, if it is not in its file (PEM)"), N_("FILE") },
   { "insecure", 0, 0, G_OPTION_ARG_NONE, &found.is_insecure,
     N_("Trust any certificate: whoever is in between can read and change all"), NULL },
   { "client", 'c', 0, G_OPTION_ARG_CALLBACK, parse_client,
@@ -141,8 +141,8 @@ check (GError **error)
   if (found.wait < 0 || found.wait > MAX_SECONDS || found.ping_interval < 0 || found.ping_interval > MAX_SECONDS ||
       found.spin_wait_duration < 0)
     return fail (error, _("A time is negative, or too long"));
-  if ((found.certificate_file == NULL) != (found.key_file == NULL))
-    return fail (error, _("--certificate-file and --key-file go together"));
+  if (found.key_file != NULL && found.certificate_file == NULL)
+    return fail (error, _("--key-file needs --certificate-file"));
 
   return TRUE;
 }

@@ -156,6 +156,22 @@ def test_tls(client):
     expect_end(4, '-k', '-c', client, TLS_URI, error='s9ws-cat: ')
 
 
+def test_certificate():
+    """The key may be in a file of its own, or with the certificate."""
+    trust = ['-k', '--ca-file', os.environ['S9WS_TEST_CA']]
+    folder = os.path.dirname(os.environ['S9WS_TEST_CA'])
+    certificate, key = (os.path.join(folder, name) for name in ('client.pem', 'client-key.pem'))
+    given = b'!close 1000 done\n'
+    expect_end(0, *trust, '--certificate-file', certificate, '--key-file', key, TLS_URI, given=given)
+    expect_end(2, *trust, '--certificate-file', certificate, TLS_URI, error=certificate)
+    with tempfile.NamedTemporaryFile() as both:
+        for path in (certificate, key):
+            with open(path, 'rb') as part:
+                both.write(part.read())
+        both.flush()
+        expect_end(0, *trust, '--certificate-file', both.name, TLS_URI, given=given)
+
+
 def test_opening(client):
     expect_end(2, '-c', client, 'http://127.0.0.1/', error='expected ws, wss')
     expect_end(5, '-c', client, URI + 'refused', error='403')
@@ -255,7 +271,7 @@ def test_usage():
                              (['-c', 'other', URI], 'blocking, non-blocking, async'),
                              (['--wait-strategy', 'other', URI], 'adaptive'),
                              (['-H', 'no colon', URI], 'no colon'), (['-H', 'Host: x', URI], 'Host'),
-                             (['-w', '-1', URI], 'negative'), (['--key-file', 'x', URI], 'go together'),
+                             (['-w', '-1', URI], 'negative'), (['--key-file', 'x', URI], '--key-file needs'),
                              (['-k', '--ca-file', '/nowhere', TLS_URI], '/nowhere')):
         expect_end(2, *arguments, error=error)
 
@@ -304,7 +320,7 @@ def test_completion():
 
 EACH = [test_lines, test_last_line, test_binary, test_binary_among_lines, test_many, test_server_closes,
         test_ping, test_signals, test_reader_ends, test_tls, test_opening]
-ONCE = [test_strategies, test_headers_and_protocols, test_wait, test_one_message, test_stats, test_no_input,
+ONCE = [test_certificate, test_strategies, test_headers_and_protocols, test_wait, test_one_message, test_stats, test_no_input,
         test_data, test_signal_before_open, test_unix_socket, test_usage, test_help, test_manual_page, test_completion]
 
 

@@ -1230,12 +1230,12 @@ test_bad_tls_context (gconstpointer data)
 {
   const Case *test = data;
   g_autofree char *key = get_certificate ("client-key");
-  const char *const bad[][2] = {
-    { "ca-file", "/nonexistent" },
-    { "ca-file", key },
-    { "certificate-file", "/nonexistent" },
-    { "key-file", key },
-    { "priority", "NONSENSE" },
+  const char *const bad[][3] = {
+    { "ca-file", "/nonexistent", "could not be loaded: No such file or directory; expected" },
+    { "ca-file", key, "could not be loaded: " },
+    { "certificate-file", "/nonexistent", "could not be loaded: No such file or directory" },
+    { "key-file", key, "no certificate-file" },
+    { "priority", "NONSENSE", "priority" },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (bad); i++)
@@ -1248,6 +1248,8 @@ test_bad_tls_context (gconstpointer data)
       g_assert_false (s9ws_client_open (client, NULL, &error));
       g_assert_error (error, S9WS_ERROR, S9WS_ERROR_INVALID_CONFIGURATION);
       g_assert_nonnull (strstr (error->message, bad[i][1]));
+      g_assert_nonnull (strstr (error->message, bad[i][2]));
+      g_assert_null (strstr (error->message, ".;"));
     }
 }
 
