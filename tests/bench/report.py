@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """report.py: the tables of a comparison, in Markdown
 
-Usage: report.py FILE [--readme]
+Usage: report.py FILE [--readme|--waiting]
 
-  --readme  only the summary that README shows
+  --readme   only the summary that README shows
+  --waiting  only the table of wait strategies that the documentation shows
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
@@ -11,8 +12,6 @@ import json
 import sys
 
 import instructions
-
-OUR_NAMES = ('s9ws',)
 
 # What README shows of the times: work, the peer that is ours, the limit, the metric, and
 # whether less is better.
@@ -28,6 +27,13 @@ SUMMARY = [
     ('outbound 64 B text', 's9ws, handler', 'raw socket', 'per_second', False),
     ('TLS inbound 64 B text', 's9ws, handler', 'raw GnuTLS', 'per_second', False),
     ('TLS inbound 64 B binary, a record each', 's9ws, handler', 'raw GnuTLS', 'per_second', False),
+    ('TLS inbound 64 KiB binary', 's9ws, handler', 'raw GnuTLS', 'per_second', False),
+    ('one way, 100,000 a second', 'ADAPTIVE 50 µs', 'SPIN', 'p50', True),
+    ('one way into a queue, 1,000 a second', 's9ws async, pop_event', 'GAsyncQueue alone', 'p50', True),
+    ('inbound 64 B text', 's9ws async, main context', 's9ws, signal', 'cpu_ns', True),
+    ('open', 's9ws', 'raw socket', 'p50', True),
+    ('TLS open, first', 's9ws', 'raw GnuTLS', 'p50', True),
+    ('TLS open, resumed', 's9ws', 'raw GnuTLS', 'p50', True),
 ]
 LANGUAGES = [
     ('inbound 64 B text', 's9ws in Python, handler', 'websockets (Python)'),
@@ -36,10 +42,6 @@ LANGUAGES = [
     ('inbound 64 B text', 's9ws in GJS, signal', 'ws (Node)'),
 ]
 PEERS = ('Boost.Beast', 'wslay', 'libwebsockets', 'libsoup')
-
-
-def is_ours(peer):
-    return peer.startswith('s9ws')
 
 
 def format_number(value):
@@ -61,7 +63,8 @@ def get_machine(figures):
     return f'{machine["cpu"]}, {machine["n_cpus"]} cores, {machine["system"]}, Linux {machine["kernel"]}; {figures["date"]}'
 
 
-UNITS = {'p50': 'median, µs', 'p99': '99th percentile, µs', 'per_second': 'messages a second'}
+UNITS = {'p50': 'median, µs', 'p99': '99th percentile, µs', 'per_second': 'messages a second',
+         'cpu_ns': 'CPU of both threads, ns a message'}
 
 
 def get_best_peer(figures, work, metric, is_lower_better):
@@ -74,15 +77,16 @@ def get_best_peer(figures, work, metric, is_lower_better):
 
 
 def get_summary(figures):
-    yield '| time | s9ws | raw socket | ratio | best peer | libsoup |'
+    yield '| time | s9ws | compared with | ratio | best peer | libsoup |'
     yield '|---|---|---|---|---|---|'
     for work, ours, limit, metric, is_lower_better in SUMMARY:
         values = [get_value(figures, work, peer, metric) for peer in (ours, limit)]
         if None in values:
             continue
         way = ours.removeprefix('s9ws').lstrip(', ')
+        name = f'{work}, {way}' if way else work
         soup = get_value(figures, work, 'libsoup', metric)
-        yield (f'| {work}, {way}: {UNITS[metric]} | {format_number(values[0]["median"])} '
+        yield (f'| {name}: {UNITS[metric]} | {format_number(values[0]["median"])} '
                f'| {format_number(values[1]["median"])} ({limit}) | {values[0]["median"] / values[1]["median"]:.2f} '
                f'| {get_best_peer(figures, work, metric, is_lower_better)} '
                f'| {format_number(soup["median"]) if soup else ""} |')
@@ -93,6 +97,21 @@ def get_summary(figures):
         values = [get_value(figures, work, name, 'per_second') for name in (ours, peer)]
         if None not in values:
             yield f'| {ours.removeprefix("s9ws ")} | {format_number(values[0]["median"])} | {format_number(values[1]["median"])} ({peer}) |'
+
+
+def get_waiting(figures):
+    """What each way to wait costs, at each rate."""
+    works = [work for work in figures['times'] if work.startswith('one way, ')]
+    yield '| latency in µs, and part of a core | ' + ' | '.join(work.removeprefix('one way, ') for work in works) + ' |'
+    yield '|---' * (len(works) + 1) + '|'
+    for peer in figures['times'][works[0]]:
+        cells = []
+        for work in works:
+            row = figures['times'][work].get(peer)
+            cells.append(f'{format_number(row["p50"]["median"])}, {row["cpu_share"]["median"] * 100:.0f} %' if row else '')
+        yield f'| {peer} | ' + ' | '.join(cells) + ' |'
+    yield ''
+    yield f'Medians, measured on {get_machine(figures)}.'
 
 
 def get_readme(figures):
@@ -167,7 +186,8 @@ def get_report(figures):
 def main():
     with open(sys.argv[1], encoding='utf-8') as file:
         figures = json.load(file)
-    for line in (get_readme if '--readme' in sys.argv else get_report)(figures):
+    parts = {'--readme': get_readme, '--waiting': get_waiting}
+    for line in parts.get(sys.argv[-1], get_report)(figures):
         print(line)
 
 

@@ -33,7 +33,8 @@ install_packages gcc g++ meson ninja-build pkg-config gettext valgrind strace gn
   libsoup-3.0-dev libwebsockets-dev libwslay-dev libboost-dev libssl-dev \
   python3-gi python3-websockets python3-matplotlib gjs nodejs node-ws
 
-options=(-Dbuildtype=release -Dbenchmarks=enabled -Dintrospection=enabled -Dvapi=disabled -Dexamples=false -Dinterop=disabled)
+# Optimized as most distributions do.
+options=(-Dbuildtype=release -Db_lto=true -Dbenchmarks=enabled -Dintrospection=enabled -Dvapi=disabled -Dexamples=false -Dinterop=disabled)
 if [ -f "$build/build.ninja" ]; then
   meson setup --reconfigure "$build" "${options[@]}" > "$build.log"
 else
@@ -46,6 +47,7 @@ status=0
 /usr/bin/python3 tests/bench/measure.py "$build" "$output/figures.json" "${quick[@]}" || status=$?
 /usr/bin/python3 tests/bench/report.py "$output/figures.json" > "$output/report.md"
 /usr/bin/python3 tests/bench/report.py "$output/figures.json" --readme > "$output/readme.md"
+/usr/bin/python3 tests/bench/report.py "$output/figures.json" --waiting > "$output/waiting.md"
 /usr/bin/python3 tests/bench/draw.py "$output/figures.json" "$output"
 cat "$output/report.md"
 echo
