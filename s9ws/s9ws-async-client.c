@@ -88,6 +88,7 @@ ensure_started (S9wsAsyncClient  *client,
 {
   S9wsClient *base = S9WS_CLIENT (client);
   S9wsAsyncThread *thread = client->thread;
+  g_autoptr (GError) begin_error = NULL;
 
   if (s9ws_async_thread_is_started (thread))
     return TRUE;
@@ -98,9 +99,14 @@ ensure_started (S9wsAsyncClient  *client,
       return FALSE;
     }
 
+  /* Another may be the first to begin, and then starts what we start. */
   if (s9ws_async_thread_get_state (thread) == S9WS_STATE_NEW &&
-      !s9ws_async_thread_begin (thread, base->uri, base->options, error))
-    return FALSE;
+      !s9ws_async_thread_begin (thread, base->uri, base->options, &begin_error) &&
+      !g_error_matches (begin_error, G_IO_ERROR, G_IO_ERROR_PENDING))
+    {
+      g_propagate_error (error, g_steal_pointer (&begin_error));
+      return FALSE;
+    }
 
   return s9ws_async_thread_start (thread, error);
 }
@@ -134,6 +140,7 @@ s9ws_async_client_open (S9wsClient    *client,
 
 typedef struct
 {
+  S9wsClient *client;
   GCancellable *cancellable;
   gulong chain;
 } Chain;
@@ -143,10 +150,11 @@ chain_free (Chain *chain)
 {
   g_cancellable_disconnect (chain->cancellable, chain->chain);
   g_object_unref (chain->cancellable);
+  g_object_unref (chain->client);
   g_free (chain);
 }
 
-/* For as long as @task lives. */
+/* For as long as @task lives, whose own reference on the client goes first. */
 static void
 chain_cancellable (S9wsClient   *client,
                    GCancellable *cancellable,
@@ -158,6 +166,7 @@ chain_cancellable (S9wsClient   *client,
     return;
 
   chain = g_new0 (Chain, 1);
+  chain->client = g_object_ref (client);
   chain->cancellable = g_object_ref (cancellable);
   g_task_set_task_data (task, chain, (GDestroyNotify) chain_free);
   chain->chain = s9ws_client_chain_cancellable (client, cancellable);

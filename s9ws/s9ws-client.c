@@ -620,6 +620,8 @@ s9ws_client_open_finish (S9wsClient    *client,
   g_return_val_if_fail (g_task_is_valid (result, client), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
+  /* Bindings keep results for long, and what has been opened is not cancelled any more. */
+  g_task_set_task_data (G_TASK (result), NULL, NULL);
   return g_task_propagate_boolean (G_TASK (result), error);
 }
 

@@ -854,6 +854,106 @@ test_open_async_twice (void)
     g_main_context_iteration (NULL, TRUE);
 }
 
+typedef struct
+{
+  GAsyncResult *result;
+  guint n_texts;
+  gboolean has_quit;
+} Kept;
+
+static void
+on_opened_keep (GObject      *object,
+                GAsyncResult *result,
+                gpointer      user_data)
+{
+  Kept *kept = user_data;
+
+  g_assert_true (s9ws_client_open_finish (S9WS_CLIENT (object), result, NULL));
+  kept->result = g_object_ref (result);
+}
+
+static void
+on_text_count (S9wsClient *client,
+               const char *text,
+               gpointer    user_data)
+{
+  ((Kept *) user_data)->n_texts++;
+}
+
+static void
+on_quit_note (S9wsClient *client,
+              gpointer    user_data)
+{
+  ((Kept *) user_data)->has_quit = TRUE;
+}
+
+/* It is the opening that was to be cancelled, however long the result is kept. */
+static void
+test_cancel_when_open (void)
+{
+  g_autoptr (TestServer) server = test_server_new (test_script_echo, NULL);
+  g_autoptr (S9wsAsyncClient) client = create (server, NULL, 0);
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  Kept kept = { 0 };
+
+  g_signal_connect (client, "text-message", G_CALLBACK (on_text_count), &kept);
+  g_signal_connect (client, "quit", G_CALLBACK (on_quit_note), &kept);
+  s9ws_client_open_async (S9WS_CLIENT (client), cancellable, on_opened_keep, &kept);
+  while (kept.result == NULL)
+    g_main_context_iteration (NULL, TRUE);
+
+  g_cancellable_cancel (cancellable);
+  g_assert_true (s9ws_client_send_text (S9WS_CLIENT (client), "still", NULL));
+  while (kept.n_texts == 0 && !kept.has_quit)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpuint (kept.n_texts, ==, 1);
+  g_assert_false (kept.has_quit);
+  g_object_unref (kept.result);
+}
+
+/* Whoever is first, there is one thread, and it is there for all. */
+
+typedef struct
+{
+  S9wsAsyncClient *client;
+  int n_missing; /* atomic */
+} Race;
+
+static gpointer
+start_at_once (gpointer data)
+{
+  Race *race = data;
+  GError *error = NULL;
+
+  g_atomic_int_add (&race->n_missing, -1);
+  while (g_atomic_int_get (&race->n_missing) > 0)
+    g_thread_yield ();
+  g_assert_true (s9ws_async_client_start (race->client, &error));
+  g_assert_no_error (error);
+  return NULL;
+}
+
+static void
+test_start_race (void)
+{
+  g_autoptr (TestServer) server = test_server_new (test_script_echo, NULL);
+
+  for (guint i = 0; i < 300; i++)
+    {
+      g_autoptr (S9wsAsyncClient) client = create (server, NULL, 0);
+      Race race = { .client = client, .n_missing = N_THREADS };
+      GThread *threads[N_THREADS];
+
+      for (guint j = 0; j < N_THREADS; j++)
+        threads[j] = g_thread_new ("starter", start_at_once, &race);
+      for (guint j = 0; j < N_THREADS; j++)
+        g_thread_join (threads[j]);
+      g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_ACTIVATED);
+      s9ws_client_force_quit (S9WS_CLIENT (client));
+      s9ws_async_client_join (client);
+    }
+}
+
 /* A process that has no descriptor left: opening fails, where a thread that nobody could
  * wake would hang. */
 static void
@@ -1023,6 +1123,34 @@ on_opened_unref (GObject      *object,
   *is_done = TRUE;
 }
 
+static void
+on_gone_cancel (gpointer  data,
+                GObject  *client)
+{
+  g_cancellable_cancel (data);
+}
+
+/* The task, which holds the last reference, must not let a client be cancelled that is
+ * gone.  This one says goodbye, as it has not been. */
+static void
+test_unref_then_cancel (void)
+{
+  TestGate gate = { 0 };
+  g_autoptr (TestServer) server = test_server_new (script_report_end, &gate);
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  S9wsAsyncClient *client = create (server, NULL, 0);
+  gboolean is_done = FALSE;
+
+  g_object_weak_ref (G_OBJECT (client), on_gone_cancel, cancellable);
+  s9ws_client_open_async (S9WS_CLIENT (client), cancellable, on_opened_unref, &is_done);
+  g_object_unref (client);
+  while (!is_done)
+    g_main_context_iteration (NULL, TRUE);
+  while (!g_cancellable_is_cancelled (cancellable))
+    g_main_context_iteration (NULL, FALSE);
+  g_assert_true (test_gate_wait (&gate));
+}
+
 /* The task of open_async () holds the last reference. */
 static void
 test_unref_while_opening (void)
@@ -1091,6 +1219,8 @@ main (int    argc,
   g_test_add_func ("/async/attach-and-redraw", test_attach_and_redraw);
   g_test_add_func ("/async/attach-elsewhere", test_attach_elsewhere);
   g_test_add_func ("/async/open-async-twice", test_open_async_twice);
+  g_test_add_func ("/async/cancel-when-open", test_cancel_when_open);
+  g_test_add_func ("/async/start-race", test_start_race);
   g_test_add_func ("/async/no-descriptors", test_no_descriptors);
   for (guint i = 0; i < G_N_ELEMENTS (wheres); i++)
     {
@@ -1099,6 +1229,7 @@ main (int    argc,
       g_test_add_data_func (path, GUINT_TO_POINTER (i), test_unref);
     }
   g_test_add_func ("/async/unref/in-flood", test_unref_in_flood);
+  g_test_add_func ("/async/unref/then-cancel", test_unref_then_cancel);
   g_test_add_func ("/async/unref/while-opening", test_unref_while_opening);
   for (guint i = 0; i < G_N_ELEMENTS (strategies); i++)
     {
