@@ -67,7 +67,9 @@ def run_test(arguments, uris):
         prepend(environment, 'PYTHONPATH', PYTHON_OVERRIDES)
         environment['PYTHONDONTWRITEBYTECODE'] = '1'  # into the source tree
 
-    test = subprocess.Popen(arguments.test + uris, env=environment, stdin=subprocess.DEVNULL)
+    # It is told to end where this one is killed, and can stop what it has started.
+    test = subprocess.Popen(['setpriv', '--pdeathsig', 'TERM', *arguments.test, *uris],
+                            env=environment, stdin=subprocess.DEVNULL)
     try:
         return test.wait(arguments.timeout)
     except subprocess.TimeoutExpired:

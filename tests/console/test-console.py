@@ -24,6 +24,8 @@ from gi.repository import Atspi, GLib
 
 TIMEOUT = 60  # seconds, for everything that is waited for: a busy machine is slow
 PAUSE = 0.05
+# What is started ends with this test, even where that is killed.
+TOGETHER = ['setpriv', '--pdeathsig', 'TERM']
 N_ROWS = 30  # that are looked at
 RATE = 200000  # messages a second
 N_FLOOD = 5 * RATE
@@ -55,8 +57,9 @@ class Desktop:
         """The line that the program writes to a descriptor."""
         read_fd, write_fd = os.pipe()
         # What they say on their output would be taken for a result.
-        self.processes.append(subprocess.Popen([word.format(write_fd) for word in words], pass_fds=[write_fd],
-                                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        self.processes.append(subprocess.Popen([*TOGETHER, *(word.format(write_fd) for word in words)],
+                                               pass_fds=[write_fd], stdout=subprocess.DEVNULL,
+                                               stderr=subprocess.DEVNULL))
         os.close(write_fd)
         with os.fdopen(read_fd) as file:
             return file.readline().strip()
@@ -103,7 +106,7 @@ class Console:
     """One run of the program, and its window."""
 
     def __init__(self, program, *arguments):
-        self.process = subprocess.Popen([*program, *arguments], stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([*TOGETHER, *program, *arguments], stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)
         self.lines = {'stdout': [], 'stderr': []}
         self.readers = [threading.Thread(target=self.read, args=(name,), daemon=True) for name in self.lines]
@@ -399,7 +402,7 @@ def run(flood_uri, screenshot, program, uri, tls_uri):
 def main(bench_server, screenshot, *rest):
     *program, uri, tls_uri = rest
     signal.signal(signal.SIGTERM, lambda *_: sys.exit('terminated'))
-    with subprocess.Popen([bench_server], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen([*TOGETHER, bench_server], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         try:
             port = int(server.stdout.readline())
             with Desktop():
