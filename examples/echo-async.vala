@@ -18,7 +18,7 @@ async void talk (string uri, string? ca_file) throws Error {
     if (++n_messages < N_MESSAGES)
       return;
     try {
-      client.close (1000, null);
+      client.close (1000);
     } catch (Error e) {
       warning ("%s", e.message);
     }
@@ -32,7 +32,7 @@ async void talk (string uri, string? ca_file) throws Error {
       Idle.add (talk.callback);
   });
 
-  yield client.open_async (null);
+  yield client.open_async ();
   print ("open\n");
   for (uint i = 1; i <= N_MESSAGES; i++)
     client.send_text ("Message %u of %u".printf (i, N_MESSAGES));

@@ -37,7 +37,7 @@ class Echo : Object, S9ws.Handler {
       return;
     }
     try {
-      client.close (1000, null);
+      client.close (1000);
     } catch (Error e) {
       warning ("%s", e.message);
     }

@@ -297,6 +297,82 @@ void test_errors (Type kind, string uri) throws Error {
   }
 }
 
+/* All that is not given has its default, and what is not set is null. */
+void test_properties (Type kind, string uri) throws Error {
+  S9ws.Client[] clients = {
+    new S9ws.BlockingClient (uri), new S9ws.NonBlockingClient (uri), new S9ws.AsyncClient (uri)
+  };
+  foreach (var client in clients) {
+    assert_cmpstr (client.uri, EQ, uri);
+    assert_null (client.options);
+    assert_null (client.protocol);
+    assert_null (client.end_report);
+    assert_true (client.state == S9ws.State.NEW);
+  }
+
+  var options = new S9ws.Options () {
+    nodelay = false,
+    wait_strategy = S9ws.WaitStrategy.ADAPTIVE,
+    spin_wait_duration = 20,
+    protocols = { "chat", "echo" },
+    tls_context = new S9ws.TlsContext () {
+      ca_file = Environment.get_variable ("S9WS_TEST_CA")
+    }
+  };
+  assert_false (options.nodelay);
+  assert_true (options.wait_strategy == S9ws.WaitStrategy.ADAPTIVE);
+  assert_cmpuint ((uint) options.spin_wait_duration, EQ, 20);
+  assert_cmpstrv (options.protocols, { "chat", "echo" });
+  assert_true (options.tls_context.verify_peer);
+  assert_null (options.tls_context.priority);
+  assert_null (options.host_header);
+  assert_null (options.local_address);
+  assert_null (options.proxy_resolver);
+  options.tls_context.server_name = null;
+  assert_null (options.tls_context.server_name);
+  assert_null (new S9ws.Options ().protocols);
+
+  var client = (S9ws.Client) Object.new (kind, "uri", uri, "options", options);
+  assert_true (client.options == options);
+  assert_true (client.open ());
+  assert_true (client.state == S9ws.State.OPEN);
+  assert_true (client.protocol in options.protocols);
+  assert_true (client.close (1000));
+  assert_true (client.run ());
+  assert_cmpuint (client.end_report.get_code (), EQ, 1000);
+  assert_null (client.end_report.get_received_reason ());
+}
+
+async void open_with_defaults (Type kind, string uri) throws Error {
+  var client = make_client (kind, uri);
+  var cancellable = new Cancellable ();
+  assert_true (yield client.open_async ());
+  client.force_quit ();
+
+  cancellable.cancel ();
+  try {
+    yield make_client (kind, uri).open_async (cancellable);
+    assert_not_reached ();
+  } catch (IOError.CANCELLED e) {
+  }
+}
+
+void test_open_async_defaults (Type kind, string uri) throws Error {
+  var loop = new MainLoop ();
+  Error? failure = null;
+  open_with_defaults.begin (kind, uri, (_, result) => {
+    try {
+      open_with_defaults.end (result);
+    } catch (Error e) {
+      failure = e;
+    }
+    loop.quit ();
+  });
+  loop.run ();
+  if (failure != null)
+    throw failure;
+}
+
 /* The events of an asynchronous client come by themselves; the others are run. */
 async void talk (Type kind, string uri) throws Error {
   var client = make_client (kind, uri);
@@ -410,6 +486,8 @@ int main (string[] args) {
   add ("flood", kinds, test_flood);
   add ("errors", kinds, test_errors);
   add ("open-async", kinds, test_open_async);
+  add ("open-async-defaults", kinds, test_open_async_defaults);
+  add ("properties", kinds, test_properties);
   add ("popping", { typeof (S9ws.AsyncClient) }, (kind, uri) => test_popping (uri));
 
   return Test.run ();
