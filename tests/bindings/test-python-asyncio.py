@@ -258,6 +258,20 @@ class TestAsyncio(TestCase):
         with serving(be_deaf) as uri:
             run(check(uri))
 
+    def test_wrong_types(self):
+        async def check():
+            async with S9ws.AsyncClient(uri=PLAIN_URI) as client:
+                for bad in (None, 5, 1.5, object()):
+                    with self.subTest(bad=bad), self.assertRaises(TypeError):
+                        await client.asend(bad)
+                with self.assertRaises(TypeError):
+                    await client.aclose('code')
+                # None of these has been sent.
+                await client.asend('x')
+                self.assertEqual(await anext(aiter(client)), 'x')
+
+        run(check())
+
     def test_is_freed(self):
         async def check():
             client = S9ws.AsyncClient(uri=PLAIN_URI)

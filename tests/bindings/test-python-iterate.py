@@ -345,7 +345,7 @@ class TestSending(TestCase):
             for data, expected in pairs:
                 self.assertTrue(client.send_binary(data))
                 self.assertEqual(next(iter(client)), expected)
-            for bad in ('text', 5, 1.5, [256], object()):
+            for bad in ('text', '', 5, 1.5, [256], object()):
                 with self.subTest(bad=bad):
                     self.assertRaises((TypeError, ValueError, OverflowError),
                                       client.send_binary, bad)

@@ -5,12 +5,16 @@ Usage: test-python.py WS-URI WSS-URI, of server.py
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
+import copy
 import gc
 import os
+import pickle
 import socket
 import sys
 import threading
 import time
+import unittest.mock
+import weakref
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from recorder import (Handler, PLAIN_URI, Recorder, TLS_URI, TestCase,  # noqa: E402
@@ -21,6 +25,7 @@ N_MESSAGES = 10000
 BYTES = bytes(range(256))
 KINDS = (S9ws.BlockingClient, S9ws.NonBlockingClient, S9ws.AsyncClient)
 WAIT = S9ws.WaitStrategy.WAIT
+TIMEOUT = 20  # s
 
 
 def each_client(method):
@@ -234,6 +239,150 @@ class TestClients(TestCase):
         self.assertIsNone(recorder.failure)
         error = self.assert_fails(S9ws.Error.CONNECTION_CLOSED, client.run)
         self.assertIn('new client', error.message)
+
+
+    @each_client
+    def test_wrong_types(self, client):
+        """Whatever thread it is that finds out."""
+        calls = [
+            (client.open, 'now'), (client.run, 5), (client.receive, 'soon'), (client.close, 'code', None),
+            (client.close, 1000, b'reason'), (client.close,), (client.set_handler, object()),
+            (client.send_text, 5), (client.send_binary, 'text'), (client.send_binary, ''),
+            (client.send_ping, 'text'), (client.send_pong, ''), (client.send_bytes, b'bytes'),
+            (copy.copy, client), (copy.deepcopy, client), (pickle.dumps, client),
+        ]
+        if isinstance(client, S9ws.AsyncClient):
+            calls += [(client.attach, 'context'), (client.timeout_pop_event, 'soon'),
+                      (client.pop_events, 'many', 0)]
+        for function, *arguments in calls:
+            with self.subTest(function=function, arguments=arguments):
+                self.assertRaises(TypeError, function, *arguments)
+        self.assertEqual(client.props.state, S9ws.State.NEW)
+        self.assertTrue(client.open())
+        client.force_quit()
+
+
+class Failure(Exception):
+    pass
+
+
+class TestExceptions(TestCase):
+    """What callbacks raise is printed, and the client goes on."""
+
+    def check(self, client, prepare, get_names):
+        with unittest.mock.patch('sys.excepthook') as hook:
+            prepare(client)
+            self.assertTrue(client.run())
+        self.assertEqual([call.args[0] for call in hook.call_args_list], [Failure] * len(self.NAMES))
+        self.assertEqual(get_names(), self.NAMES)
+
+    NAMES = ['activated', 'text-message', 'binary-message', 'pong', 'ping', 'connection-closed', 'quit']
+    # Each is the answer to what the one before has sent.
+    STEPS = {
+        'activated': lambda client: client.send_text('text'),
+        'text-message': lambda client: client.send_binary(b'binary'),
+        'binary-message': lambda client: client.send_ping(b'pong'),
+        'pong': lambda client: client.send_text('!ping ping'),
+        'ping': lambda client: client.close(1000, None),
+    }
+
+    @each_client
+    def test_signals(self, client):
+        names = []
+
+        def note(client, *arguments):
+            names.append(arguments[-1])
+            self.STEPS.get(names[-1], bool)(client)
+            raise Failure
+
+        def prepare(client):
+            for name in self.NAMES:
+                client.connect(name, note, name)
+
+        self.check(client, prepare, lambda: names)
+
+    @each_client
+    def test_handler(self, client):
+        class Bad(Handler):
+            def note(self, client, name, *arguments):
+                super().note(client, name, *arguments)
+                raise Failure
+
+        handler = Bad(**{name.replace('-', '_'): lambda client, *_, step=step: step(client)
+                         for name, step in self.STEPS.items()})
+        self.check(client, lambda client: client.set_handler(handler), lambda: handler.names)
+        self.assertIsNone(handler.failure)
+
+    @each_client
+    def test_error(self, client):
+        def fail(*_):
+            raise Failure
+
+        client.props.uri = PLAIN_URI + 'refused'
+        client.connect('error', fail)
+        names = []
+        client.connect('quit', lambda *_: names.append('quit'))
+        with unittest.mock.patch('sys.excepthook') as hook:
+            self.assert_fails(S9ws.Error.HANDSHAKE, client.run)
+        self.assertEqual([call.args[0] for call in hook.call_args_list], [Failure])
+        self.assertEqual(names, ['quit'])
+
+    def test_certificate_is_refused(self):
+        def fail(*_):
+            raise Failure
+
+        for kind in KINDS:
+            with self.subTest(kind=kind.__name__):
+                client = kind(uri=TLS_URI)
+                client.connect('accept-certificate', fail)
+                with unittest.mock.patch('sys.excepthook') as hook:
+                    self.assert_fails(S9ws.Error.TLS, client.open)
+                self.assertEqual([call.args[0] for call in hook.call_args_list], [Failure])
+
+
+class TestFreeing(TestCase):
+    def check_freed(self, make_cycle):
+        for kind in KINDS:
+            with self.subTest(kind=kind.__name__):
+                client = kind(uri=PLAIN_URI, options=make_options(wait_strategy=WAIT))
+                freed = []
+                client.weak_ref(freed.append, True)
+                make_cycle(client)
+                self.assertTrue(client.open())
+                del client
+                # The thread that has opened it may let go of it a moment later.
+                end = time.monotonic() + TIMEOUT
+                while not freed and time.monotonic() < end:
+                    gc.collect()
+                    time.sleep(0.01)
+                self.assertEqual(freed, [True])
+
+    def test_attribute(self):
+        def make_cycle(client):
+            client.itself = client
+
+        self.check_freed(make_cycle)
+
+    def test_signal(self):
+        """PyGObject lets the collector see what a closure refers to."""
+        self.check_freed(lambda client: client.connect('quit', lambda *_: client))
+
+    def test_handler(self):
+        def make_cycle(client):
+            handler = Handler()
+            handler.client = weakref.ref(client)
+            client.set_handler(handler)
+
+        self.check_freed(make_cycle)
+
+    def test_handler_taken_away(self):
+        def make_cycle(client):
+            handler = Handler()
+            handler.client = client
+            client.set_handler(handler)
+            client.set_handler(None)
+
+        self.check_freed(make_cycle)
 
 
 class TestEndReport(TestCase):

@@ -38,7 +38,9 @@ __all__ = ['AsyncClient', 'Client', 'Event']
 _SLICE = 50000
 # How many events a task of asyncio takes before the others have their turn.
 _EVENTS_PER_TURN = 64
-_BUFFER_POLL = 0.002  # s
+# Of what waits for room to send, in s: the socket, which would tell, is the thread's, and the
+# descriptor of the events tells of nothing else.
+_BUFFER_POLL = 0.002
 
 # Bound once, for what is called for each message.
 _receive = S9ws.Client.receive
@@ -98,7 +100,7 @@ def _call_in_thread(function: typing.Callable[..., object], *arguments: object,
     def work() -> None:
         try:
             function(*arguments)
-        except GLib.Error as error:
+        except Exception as error:  # of wrong arguments, too: it is raised below
             failures.append(error)
 
     thread = threading.Thread(target=work, daemon=True)
@@ -117,6 +119,9 @@ def _flatten(data: typing.Any) -> typing.Any:
     """What has the buffer protocol as bytes; else what it is, for PyGObject to judge."""
     if type(data) is bytes:
         return data
+    # A sequence, for PyGObject: of numbers, if it is empty.
+    if isinstance(data, str):
+        raise TypeError('expected bytes or what has the buffer protocol, not str')
     try:
         return memoryview(data).tobytes()
     except TypeError:
@@ -480,6 +485,8 @@ class AsyncClient(S9ws.AsyncClient):
         """
         import asyncio
 
+        if message is None:
+            raise TypeError('expected str or bytes, not None')
         send = self.send_text if isinstance(message, str) else self.send_binary
         while True:
             was_empty = self.get_buffered_amount() == 0
