@@ -250,6 +250,64 @@ forEachClient('handler', client => {
   assertEqual(handler.n_polls > 0, !(client instanceof S9ws.AsyncClient));
 });
 
+// What callbacks throw is logged, and the client goes on: GJS logs it as critical, which
+// ends the tests elsewhere.
+function throwIt() {
+  throw new Error('thrown on purpose');
+}
+
+async function withoutEnd(test) {
+  const fatal = GLib.log_set_always_fatal(GLib.LogLevelFlags.LEVEL_ERROR);
+  try {
+    await test();
+  } finally {
+    GLib.log_set_always_fatal(fatal);
+  }
+}
+
+const makeThrowing = () => Object.fromEntries(Object.entries(makeSession()).map(
+  ([name, goOn]) => [name, client => {
+    goOn(client);
+    throwIt();
+  }]));
+
+forEachClient('signals that throw', client => withoutEnd(() => {
+  const notes = listen(client);
+  const actions = makeThrowing();
+  for (const name of ['activated', 'text-message', 'binary-message', 'ping', 'pong',
+    'connection-closed', 'quit'])
+    client.connect(name, actions[name] ?? throwIt);
+  assert(client.run(null));
+  notes.check(makeSessionEvents('before\ufffdafter'));
+}));
+
+const ThrowingHandler = GObject.registerClass({
+  Implements: [S9ws.Handler],
+}, class ThrowingHandler extends Handler {
+  vfunc_activated(client) {
+    super.vfunc_activated(client);
+    throwIt();
+  }
+
+  vfunc_text_message(client, text, length) {
+    super.vfunc_text_message(client, text, length);
+    throwIt();
+  }
+
+  vfunc_quit(client) {
+    super.vfunc_quit(client);
+    throwIt();
+  }
+});
+
+forEachClient('a handler that throws', client => withoutEnd(() => {
+  const handler = new ThrowingHandler();
+  handler.notes.actions = makeSession();
+  client.set_handler(handler);
+  assert(client.run(null));
+  handler.notes.check(makeSessionEvents('before'));
+}));
+
 forEachClient('partial handler', client => {
   const texts = [];
   const Partial = GObject.registerClass({
@@ -413,6 +471,33 @@ for (const kind of KINDS) {
       assertEqual(client.get_tls_version(), answer ? 'TLS1.3' : null);
       client.force_quit();
     }
+  };
+
+  tests[`accept-certificate that throws: ${kind.name}`] = () => withoutEnd(async () => {
+    const client = new kind({uri: TLS_URI, options: new S9ws.Options()});
+    client.connect('accept-certificate', throwIt);
+    await assertRejects(S9ws.Error.TLS, client.open_async(null));
+  });
+
+  tests[`await open_async that is cancelled: ${kind.name}`] = async () => {
+    // Connections are made, and nobody answers.
+    const listener = new Gio.SocketListener();
+    const port = listener.add_any_inet_port(null);
+    const cancellable = new Gio.Cancellable();
+    const opening = new kind({uri: `ws://127.0.0.1:${port}/`}).open_async(cancellable);
+    let isOver = false;
+    opening.catch(() => {}).finally(() => (isOver = true));
+    await sleep(50);
+    assert(!isOver, 'somebody has answered');
+    cancellable.cancel();
+    try {
+      await opening;
+    } catch (error) {
+      listener.close();
+      assert(error.matches(Gio.IOErrorEnum, Gio.IOErrorEnum.CANCELLED), error.message);
+      return;
+    }
+    throw new Error('it was not cancelled');
   };
 
   tests[`await open_async that fails: ${kind.name}`] = async () => {
@@ -662,6 +747,31 @@ tests['no thread is left'] = async () => {
     await sleep(10);
   }
   assert(countThreads() <= before, `${countThreads()} threads, ${before} before`);
+};
+
+tests['no descriptor is left'] = async () => {
+  const countDescriptors = () => [...Gio.File.new_for_path('/proc/self/fd')
+    .enumerate_children('standard::name', 0, null)].length;
+  const open = async kind => {
+    const client = makeClient(kind, TLS_URI);
+    // Which the collector finds, as it does not go through C.
+    client.itself = client;
+    client.connect('quit', () => client.itself);
+    await client.open_async(null);
+    return countDescriptors();
+  };
+
+  for (const kind of KINDS) {
+    System.gc();
+    const before = countDescriptors();
+    const during = await open(kind);
+    assert(during > before, 'the client has no descriptor');
+    for (let i = 0; i < 1000 && countDescriptors() > before; i++) {
+      System.gc();
+      await sleep(10);
+    }
+    assert(countDescriptors() <= before, `${kind.name}: ${countDescriptors()}, ${before} before`);
+  }
 };
 
 async function main() {
