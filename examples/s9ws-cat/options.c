@@ -13,6 +13,7 @@
 #include "status.h"
 
 #define MAX_SECONDS 1e6
+#define WRITE_TIMEOUT G_GUINT64_CONSTANT (10000) /* µs, of the blocking client: signals and the output are not to wait for the server */
 
 /* Where GOption puts what it finds. */
 static struct
@@ -131,6 +132,13 @@ fail (GError     **error,
   return FALSE;
 }
 
+/* And no NaN, either. */
+static gboolean
+is_time (double seconds)
+{
+  return seconds >= 0 && seconds <= MAX_SECONDS;
+}
+
 static gboolean
 check (GError **error)
 {
@@ -138,8 +146,7 @@ check (GError **error)
     return fail (error, _("There is no URI"));
   if (found.uris[1] != NULL)
     return fail (error, _("There is more than one URI"));
-  if (found.wait < 0 || found.wait > MAX_SECONDS || found.ping_interval < 0 || found.ping_interval > MAX_SECONDS ||
-      found.spin_wait_duration < 0)
+  if (!is_time (found.wait) || !is_time (found.ping_interval) || found.spin_wait_duration < 0)
     return fail (error, _("A time is negative, or too long"));
   if (found.key_file != NULL && found.certificate_file == NULL)
     return fail (error, _("--key-file needs --certificate-file"));
@@ -195,6 +202,7 @@ fill_in (CatOptions  *options,
                                       "wait-strategy", options->strategy,
                                       "spin-wait-duration", options->spin_wait_duration,
                                       "max-buffered-amount", G_GUINT64_CONSTANT (0),
+                                      "write-timeout", WRITE_TIMEOUT,
                                       NULL);
 
   for (guint i = 0; found.headers != NULL && found.headers[i] != NULL; i++)

@@ -7,9 +7,13 @@ The commands that the server obeys are in tests/bindings/server.py.
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
+import base64
+import contextlib
+import hashlib
 import os
 import random
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -237,6 +241,43 @@ def test_signal_before_open():
                 cat.end(-signal.SIGINT)
 
 
+def accept_deaf(listener):
+    """Agrees to the upgrade, and reads nothing any more."""
+    peer = listener.accept()[0]
+    request = b''
+    while not request.endswith(b'\r\n\r\n'):
+        request += peer.recv(1)
+    key = re.search(rb'Sec-WebSocket-Key: (.*)\r', request)[1]
+    accept = base64.b64encode(hashlib.sha1(key + b'258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest())
+    peer.sendall(b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n'
+                 b'Sec-WebSocket-Accept: ' + accept + b'\r\n\r\n')
+    return peer
+
+
+def fill(pipe):
+    """Until nobody has taken any of it for a while."""
+    os.set_blocking(pipe.fileno(), False)
+    while select.select([], [pipe], [], 0.5)[1]:
+        pipe.write(b'x' * 99 + b'\n')
+
+
+def test_signal_while_server_is_deaf():
+    """One is enough, however much waits to be sent."""
+    with socket.socket() as listener, contextlib.ExitStack() as stack:
+        listener.bind(('127.0.0.1', 0))
+        listener.listen()
+        listener.settimeout(TIMEOUT)
+        cats = []
+        for client in CLIENTS:
+            cats.append(stack.enter_context(Cat('-c', client, f'ws://127.0.0.1:{listener.getsockname()[1]}/')))
+            stack.enter_context(accept_deaf(listener))
+        for cat in cats:
+            fill(cat.process.stdin.raw)
+            cat.process.send_signal(signal.SIGINT)
+        for cat in cats:
+            expect(cat.process.wait(TIMEOUT), -signal.SIGINT)
+
+
 def test_unix_socket():
     """The other end of the socket is the server's, byte by byte."""
     port = int(re.search(r':(\d+)/', URI)[1])
@@ -271,7 +312,7 @@ def test_usage():
                              (['-c', 'other', URI], 'blocking, non-blocking, async'),
                              (['--wait-strategy', 'other', URI], 'adaptive'),
                              (['-H', 'no colon', URI], 'no colon'), (['-H', 'Host: x', URI], 'Host'),
-                             (['-w', '-1', URI], 'negative'), (['--key-file', 'x', URI], '--key-file needs'),
+                             (['-w', '-1', URI], 'negative'), (['-p', 'nan', URI], 'negative'), (['--key-file', 'x', URI], '--key-file needs'),
                              (['-k', '--ca-file', '/nowhere', TLS_URI], '/nowhere')):
         expect_end(2, *arguments, error=error)
 
@@ -321,7 +362,8 @@ def test_completion():
 EACH = [test_lines, test_last_line, test_binary, test_binary_among_lines, test_many, test_server_closes,
         test_ping, test_signals, test_reader_ends, test_tls, test_opening]
 ONCE = [test_certificate, test_strategies, test_headers_and_protocols, test_wait, test_one_message, test_stats, test_no_input,
-        test_data, test_signal_before_open, test_unix_socket, test_usage, test_help, test_manual_page, test_completion]
+        test_data, test_signal_before_open,
+        test_signal_while_server_is_deaf, test_unix_socket, test_usage, test_help, test_manual_page, test_completion]
 
 
 def main():
