@@ -111,6 +111,22 @@ ensure_started (S9wsAsyncClient  *client,
   return s9ws_async_thread_start (thread, error);
 }
 
+/* For those who are not to be asked again: where there can be no thread, that is the end,
+ * and the events tell of it. */
+static gboolean
+start_or_end (S9wsAsyncClient  *client,
+              GError          **error)
+{
+  GError *start_error = NULL;
+
+  if (ensure_started (client, &start_error))
+    return TRUE;
+
+  s9ws_async_thread_fail_start (client->thread, start_error);
+  g_propagate_error (error, start_error);
+  return FALSE;
+}
+
 static gboolean
 s9ws_async_client_open (S9wsClient    *client,
                         GCancellable  *cancellable,
@@ -197,7 +213,7 @@ s9ws_async_client_open_async (S9wsClient   *client,
   /* Before there is a thread, which may have opened the connection by the next line. */
   g_task_set_check_cancellable (task, FALSE);
   chain_cancellable (client, cancellable, task);
-  if (!ensure_started (async, &error) || g_cancellable_set_error_if_cancelled (cancellable, &error))
+  if (!start_or_end (async, &error) || g_cancellable_set_error_if_cancelled (cancellable, &error))
     {
       g_task_return_error (task, error);
       g_object_unref (task);
@@ -263,7 +279,7 @@ s9ws_async_client_run (S9wsClient    *client,
    * asked about.  Where opening failed, the events of that are in the queue. */
   if ((s9ws_async_thread_get_state (async->thread) == S9WS_STATE_NEW &&
        !s9ws_async_client_open (client, NULL, &start_error)) ||
-      !ensure_started (async, &start_error))
+      !start_or_end (async, &start_error))
     {
       S9wsEvent *event;
 
@@ -522,8 +538,7 @@ s9ws_async_client_attach (S9wsAsyncClient *client,
   g_return_if_fail (S9WS_IS_ASYNC_CLIENT (client));
 
   attach (client, context);
-  /* What goes wrong here is queued as an event. */
-  ensure_started (client, NULL);
+  start_or_end (client, NULL);
 }
 
 /**

@@ -673,6 +673,41 @@ s9ws_async_thread_start (S9wsAsyncThread  *thread,
   return FALSE;
 }
 
+/* Where it is open, and nobody can read. */
+static void
+end_without_thread (S9wsAsyncThread *thread,
+                    const GError    *error)
+{
+  Loop loop = { .thread = thread, .connection = thread->connection };
+
+  loop.batch = g_ptr_array_new ();
+  g_ptr_array_add (loop.batch, s9ws_event_new (S9WS_EVENT_KIND_ACTIVATED));
+  finish (&loop, error);
+  g_ptr_array_unref (loop.batch);
+}
+
+void
+s9ws_async_thread_fail_start (S9wsAsyncThread *thread,
+                              const GError    *error)
+{
+  gboolean is_waiting, is_open;
+
+  g_mutex_lock (&thread->lock);
+  is_waiting = !thread->is_started && !thread->is_opening &&
+               s9ws_async_thread_get_state (thread) == S9WS_STATE_CONNECTING;
+  is_open = !thread->is_started && s9ws_async_thread_get_state (thread) == S9WS_STATE_OPEN;
+  /* So that nobody tries again meanwhile. */
+  thread->is_opening |= is_waiting;
+  thread->is_started |= is_open;
+  thread->is_done |= is_open;
+  g_mutex_unlock (&thread->lock);
+
+  if (is_waiting)
+    s9ws_async_thread_conclude_open (thread, g_error_copy (error));
+  else if (is_open)
+    end_without_thread (thread, error);
+}
+
 gboolean
 s9ws_async_thread_is_started (S9wsAsyncThread *thread)
 {

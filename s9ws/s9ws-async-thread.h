@@ -32,11 +32,14 @@ gboolean s9ws_async_thread_begin (S9wsAsyncThread  *thread,
 void s9ws_async_thread_conclude_open (S9wsAsyncThread *thread,
                                       GError          *error);
 /* Opens on the calling thread, after _begin (). */
-gboolean s9ws_async_thread_open       (S9wsAsyncThread  *thread,
-                                       GError          **error);
-gboolean s9ws_async_thread_start      (S9wsAsyncThread  *thread,
-                                       GError          **error);
-gboolean s9ws_async_thread_is_started (S9wsAsyncThread  *thread);
+gboolean s9ws_async_thread_open  (S9wsAsyncThread  *thread,
+                                  GError          **error);
+gboolean s9ws_async_thread_start (S9wsAsyncThread  *thread,
+                                  GError          **error);
+/* Reports @error as the end, if there is no thread and nobody who opens instead. */
+void     s9ws_async_thread_fail_start (S9wsAsyncThread *thread,
+                                       const GError    *error);
+gboolean s9ws_async_thread_is_started (S9wsAsyncThread *thread);
 /* Waits until the thread has opened the connection, or failed to. */
 gboolean s9ws_async_thread_wait_open (S9wsAsyncThread  *thread,
                                       GError          **error);

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <dlfcn.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -977,6 +978,80 @@ test_no_descriptors (void)
   g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_QUIT);
 }
 
+/* A process that can have no more threads */
+
+static gboolean has_no_threads;
+
+/* In the place of GLib's. */
+GThread *
+g_thread_try_new (const char   *name,
+                  GThreadFunc   function,
+                  gpointer      data,
+                  GError      **error)
+{
+  typedef GThread *(*TryNew) (const char *, GThreadFunc, gpointer, GError **);
+  TryNew try_new = (TryNew) dlsym (RTLD_NEXT, "g_thread_try_new");
+
+  if (!has_no_threads)
+    return try_new (name, function, data, error);
+
+  g_set_error_literal (error, G_THREAD_ERROR, G_THREAD_ERROR_AGAIN, "None left");
+  return NULL;
+}
+
+static void
+on_opened_in_vain (GObject      *object,
+                   GAsyncResult *result,
+                   gpointer      user_data)
+{
+  gboolean *is_done = user_data;
+
+  g_assert_false (s9ws_client_open_finish (S9WS_CLIENT (object), result, NULL));
+  *is_done = TRUE;
+}
+
+typedef enum
+{
+  NO_THREAD_ATTACH,
+  NO_THREAD_OPEN_ASYNC,
+  NO_THREAD_OPEN_AND_ATTACH,
+  NO_THREAD_OPEN_AND_RUN,
+} NoThread;
+
+/* The end is told as any other is. */
+static void
+test_no_thread (gconstpointer data)
+{
+  NoThread where = GPOINTER_TO_UINT (data);
+  gboolean is_open = where >= NO_THREAD_OPEN_AND_ATTACH, is_done = where != NO_THREAD_OPEN_ASYNC;
+  g_autoptr (TestServer) server = test_server_new (test_script_echo, NULL);
+  g_autoptr (S9wsAsyncClient) client = create (server, NULL, 0);
+  g_autoptr (GString) log = g_string_new (NULL);
+  g_autoptr (GError) error = NULL;
+
+  record_signals (S9WS_CLIENT (client), log);
+  if (is_open)
+    g_assert_true (s9ws_client_open (S9WS_CLIENT (client), NULL, NULL));
+  has_no_threads = TRUE;
+  if (where == NO_THREAD_OPEN_ASYNC)
+    s9ws_client_open_async (S9WS_CLIENT (client), NULL, on_opened_in_vain, &is_done);
+  else if (where == NO_THREAD_OPEN_AND_RUN)
+    g_assert_false (s9ws_client_run (S9WS_CLIENT (client), NULL, &error));
+  else
+    s9ws_async_client_attach (client, NULL);
+  has_no_threads = FALSE;
+
+  while (!g_str_has_suffix (log->str, "quit ") || !is_done)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_true (g_str_has_prefix (log->str, is_open ? "activated error(" : "error("));
+  g_assert_true (g_str_has_suffix (log->str, is_open ? ") closed(1006) quit " : ") quit "));
+  g_assert_true (where != NO_THREAD_OPEN_AND_RUN || error != NULL);
+  g_assert_cmpint (s9ws_client_get_state (S9WS_CLIENT (client)), ==, S9WS_STATE_CLOSED);
+  g_assert_nonnull (s9ws_client_get_end_report (S9WS_CLIENT (client)));
+  g_assert_false (s9ws_async_client_start (client, NULL));
+  s9ws_async_client_join (client);
+}
+
 /* The last reference */
 
 static void
@@ -1195,6 +1270,7 @@ main (int    argc,
       char **argv)
 {
   static const char *const wheres[] = { "here", "in-thread", "in-signal", "before-start", "with-messages-queued" };
+  static const char *const no_threads[] = { "attach", "open-async", "open-and-attach", "open-and-run" };
   static const char *const strategies[] = { "default", "spin", "sleep", "wait", "adaptive" };
 
   g_test_init (&argc, &argv, NULL);
@@ -1227,6 +1303,12 @@ main (int    argc,
       g_autofree char *path = g_strconcat ("/async/unref/", wheres[i], NULL);
 
       g_test_add_data_func (path, GUINT_TO_POINTER (i), test_unref);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (no_threads); i++)
+    {
+      g_autofree char *path = g_strconcat ("/async/no-thread/", no_threads[i], NULL);
+
+      g_test_add_data_func (path, GUINT_TO_POINTER (i), test_no_thread);
     }
   g_test_add_func ("/async/unref/in-flood", test_unref_in_flood);
   g_test_add_func ("/async/unref/then-cancel", test_unref_then_cancel);
