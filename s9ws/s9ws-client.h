@@ -36,8 +36,9 @@ typedef struct _S9wsStats S9wsStats;
  * @writes: system calls that wrote
  * @bytes_unsent: bytes of frames that were accepted but had not left when the
  *   connection ended
- * @messages_unsent: messages of the asynchronous client that were accepted before
- *   the connection opened, and it never did
+ * @messages_unsent: messages of the asynchronous client that its thread had not begun to
+ *   send when the connection ended, or that were to be sent on one that never opened;
+ *   those of which the socket had not taken all are in @bytes_unsent alone
  * @last_round_trip: µs between the last ping with a pong of the same payload and
  *   that pong, or -1 if there was none
  * @round_trips: pings that were answered by such a pong, those of
