@@ -204,6 +204,27 @@ on_question (const char           *chain,
   return s9ws_ask_about_certificate (&thread->client, context, thread->quit, chain, reasons);
 }
 
+static void
+fail_open_locked (S9wsAsyncThread *thread,
+                  const GError    *error)
+{
+  thread->open_error = g_error_copy (error);
+  report_end_locked (thread, error);
+  set_state_locked (thread, S9WS_STATE_CLOSED);
+}
+
+static void
+push_failure (S9wsAsyncThread *thread,
+              const GError    *error)
+{
+  g_autoptr (GPtrArray) events = g_ptr_array_new ();
+
+  if (!is_quitting (thread))
+    g_ptr_array_add (events, s9ws_event_new_error (error));
+  g_ptr_array_add (events, s9ws_event_new (S9WS_EVENT_KIND_QUIT));
+  push_now (thread, events);
+}
+
 gboolean
 s9ws_async_thread_begin (S9wsAsyncThread  *thread,
                          const char       *uri,
@@ -226,7 +247,11 @@ s9ws_async_thread_begin (S9wsAsyncThread  *thread,
           s9ws_async_queue_prepare (thread->queue, (gssize) MIN (thread->settings->max_queued_bytes, G_MAXSSIZE),
                                     &local_error);
         }
-      set_state_locked (thread, S9WS_STATE_CONNECTING);
+      /* Others must never see it connecting without what it needs. */
+      if (local_error == NULL)
+        set_state_locked (thread, S9WS_STATE_CONNECTING);
+      else
+        fail_open_locked (thread, local_error);
     }
   g_mutex_unlock (&thread->lock);
 
@@ -239,8 +264,8 @@ s9ws_async_thread_begin (S9wsAsyncThread  *thread,
   if (local_error == NULL)
     return TRUE;
 
-  g_propagate_error (error, g_error_copy (local_error));
-  s9ws_async_thread_conclude_open (thread, local_error);
+  push_failure (thread, local_error);
+  g_propagate_error (error, local_error);
   return FALSE;
 }
 
@@ -260,33 +285,25 @@ void
 s9ws_async_thread_conclude_open (S9wsAsyncThread *thread,
                                  GError          *error)
 {
-  g_autoptr (GPtrArray) events = g_ptr_array_new ();
   GQueue tasks = G_QUEUE_INIT;
   GTask *task;
-
-  if (error != NULL)
-    {
-      if (!is_quitting (thread))
-        g_ptr_array_add (events, s9ws_event_new_error (error));
-      g_ptr_array_add (events, s9ws_event_new (S9WS_EVENT_KIND_QUIT));
-    }
 
   g_mutex_lock (&thread->lock);
   if (error != NULL)
     {
-      thread->open_error = g_error_copy (error);
-      report_end_locked (thread, error);
+      fail_open_locked (thread, error);
     }
   else
     {
       begin_compression_locked (thread);
+      set_state_locked (thread, S9WS_STATE_OPEN);
     }
-  set_state_locked (thread, error == NULL ? S9WS_STATE_OPEN : S9WS_STATE_CLOSED);
   tasks = thread->tasks;
   g_queue_init (&thread->tasks);
   g_mutex_unlock (&thread->lock);
 
-  push_now (thread, events);
+  if (error != NULL)
+    push_failure (thread, error);
   while ((task = g_queue_pop_head (&tasks)) != NULL)
     {
       if (error == NULL)

@@ -955,6 +955,50 @@ test_start_race (void)
     }
 }
 
+static gpointer
+start_in_vain (gpointer data)
+{
+  Race *race = data;
+
+  g_atomic_int_add (&race->n_missing, -1);
+  while (g_atomic_int_get (&race->n_missing) > 0)
+    g_thread_yield ();
+  g_assert_false (s9ws_async_client_start (race->client, NULL));
+  return NULL;
+}
+
+static gpointer
+send_in_vain (gpointer data)
+{
+  Race *race = data;
+
+  g_atomic_int_add (&race->n_missing, -1);
+  while (s9ws_client_get_state (S9WS_CLIENT (race->client)) != S9WS_STATE_CLOSED)
+    g_assert_false (s9ws_client_send_text (S9WS_CLIENT (race->client), "never", NULL));
+  return NULL;
+}
+
+/* Without valid options there is nothing that others could do with it meanwhile. */
+static void
+test_invalid_race (void)
+{
+  for (guint i = 0; i < 300; i++)
+    {
+      g_autoptr (S9wsOptions) options = create_options ("ttl", 1000u, NULL);
+      g_autoptr (S9wsAsyncClient) client = s9ws_async_client_new ("ws://127.0.0.1:1/", options);
+      Race race = { .client = client, .n_missing = N_THREADS };
+      GThread *threads[N_THREADS];
+
+      for (guint j = 0; j < N_THREADS; j++)
+        threads[j] = g_thread_new ("starter", j % 2 == 0 ? start_in_vain : send_in_vain, &race);
+      for (guint j = 0; j < N_THREADS; j++)
+        g_thread_join (threads[j]);
+      g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_ERROR);
+      g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_QUIT);
+      g_assert_null (s9ws_async_client_try_pop_event (client));
+    }
+}
+
 /* A process that has no descriptor left: opening fails, where a thread that nobody could
  * wake would hang. */
 static void
@@ -1297,6 +1341,7 @@ main (int    argc,
   g_test_add_func ("/async/open-async-twice", test_open_async_twice);
   g_test_add_func ("/async/cancel-when-open", test_cancel_when_open);
   g_test_add_func ("/async/start-race", test_start_race);
+  g_test_add_func ("/async/invalid-race", test_invalid_race);
   g_test_add_func ("/async/no-descriptors", test_no_descriptors);
   for (guint i = 0; i < G_N_ELEMENTS (wheres); i++)
     {
