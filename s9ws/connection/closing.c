@@ -48,6 +48,10 @@ send_close (S9wsConnection *connection,
   gsize size = s9ws_frame_write_close_payload (payload, (guint16) code, reason, reason_size);
 
   s9ws_ending_note_sent (&connection->ending, code, reason, reason_size);
+  /* Behind what was given up, half a frame or half a TLS record, nothing can be understood. */
+  if (connection->write_error != NULL)
+    return;
+
   s9ws_connection_send_frame (connection, S9WS_OPCODE_CLOSE, payload, size);
 }
 

@@ -145,6 +145,8 @@ s9ws_connection_end (S9wsConnection *connection,
     }
 
   connection->close_code = close_code;
+  /* That of a refusal whose body was still being waited for. */
+  g_clear_error (&connection->end_error);
   connection->end_error = error;
   if (error != NULL)
     s9ws_log_life (G_LOG_LEVEL_INFO, "%p: %s", (void *) connection, error->message);

@@ -319,6 +319,24 @@ test_refusal (gconstpointer data)
     }
 }
 
+/* Given up while the rest of its body is waited for: what the refusal said is not kept. */
+static void
+test_refusal_given_up (void)
+{
+  static const char answer[] = "HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\nno";
+  g_autoptr (GError) error = NULL;
+  Fixture fixture;
+
+  fixture_init (&fixture);
+  fixture_begin (&fixture);
+  memory_transport_add (fixture.memory, answer, strlen (answer));
+  g_assert_cmpint (s9ws_connection_open (fixture.connection, &error), ==, S9WS_IO_WANT_READ);
+  s9ws_connection_hang_up (fixture.connection);
+  g_assert_no_error (error);
+  g_assert_cmpuint (s9ws_connection_get_answer (fixture.connection)->status, ==, 403);
+  fixture_clear (&fixture);
+}
+
 static void
 test_unasked (void)
 {
@@ -836,6 +854,7 @@ main (int    argc,
 
   ADD_TABLE ("/connection/receive/", vectors, test_vector);
   ADD_TABLE ("/connection/refusal/", refusals, test_refusal);
+  g_test_add_func ("/connection/refusal-given-up", test_refusal_given_up);
   ADD_TABLE ("/connection/bad-close/", bad_closes, test_bad_close);
   g_test_add_func ("/connection/behind-answer", test_behind_answer);
   g_test_add_func ("/connection/unasked", test_unasked);

@@ -428,6 +428,29 @@ test_stuck (void)
   fixture_clear (&fixture);
 }
 
+/* Behind half a frame that was given up nothing is sent any more, no Close either. */
+static void
+test_stuck_close (void)
+{
+  Fixture fixture;
+  GError *error;
+
+  fixture_init (&fixture, TIMEOUT);
+  fixture.memory->room = 1;
+  g_assert_true (s9ws_connection_send (fixture.connection, S9WS_OPCODE_TEXT, (const guint8 *) "Hello", 5, NULL));
+  pass (INTERVAL);
+  s9ws_connection_attend_sending (fixture.connection, TRUE);
+  pass (TIMEOUT);
+  s9ws_connection_attend_sending (fixture.connection, TRUE);
+  fixture.memory->room = G_MAXSIZE;
+  memory_transport_add (fixture.memory, "\x88\x02\x03\xe8", 4);
+  error = take_turns (&fixture);
+  g_assert_no_error (error);
+  g_assert_cmpuint (s9ws_connection_get_close_code (fixture.connection), ==, 1000);
+  g_assert_cmpuint (fixture.memory->output->len, ==, 1);
+  fixture_clear (&fixture);
+}
+
 /* What the kernel ends because nobody acknowledges anything has been ended by no peer. */
 static void
 test_unacknowledged (void)
@@ -821,6 +844,7 @@ main (int    argc,
   g_test_add_func ("/keep-alive/memory/suspension", test_suspension);
   g_test_add_func ("/keep-alive/memory/sending", test_sending);
   g_test_add_func ("/keep-alive/memory/stuck", test_stuck);
+  g_test_add_func ("/keep-alive/memory/stuck-close", test_stuck_close);
   g_test_add_func ("/keep-alive/memory/unacknowledged", test_unacknowledged);
   g_test_add_func ("/keep-alive/memory/flood", test_flood);
   g_test_add_func ("/keep-alive/memory/closing", test_closing);
