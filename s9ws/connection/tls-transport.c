@@ -49,7 +49,8 @@ typedef struct
   gboolean pulls_only_buffered; /* no system call: read has something to give already */
   gsize pull_begin;
   gsize pull_end;
-  gsize unconfirmed; /* bytes of a record that was made, but not sent whole */
+  GByteArray *unsent; /* of records that the socket has not taken, see push () */
+  gsize unconfirmed;  /* bytes that the last one stands for */
   guint8 pull_buffer[PULL_CAPACITY];
 } TlsTransport;
 
@@ -213,12 +214,11 @@ pull (gnutls_transport_ptr_t  user_data,
   return take_pulled (tls, buffer, size);
 }
 
-static ssize_t
-push (gnutls_transport_ptr_t  user_data,
-      const giovec_t         *vector,
-      int                     n_vectors)
+static gssize
+send_vector (TlsTransport   *tls,
+             const giovec_t *vector,
+             int             n_vectors)
 {
-  TlsTransport *tls = user_data;
   struct msghdr message = { 0 };
   gssize n;
 
@@ -234,6 +234,63 @@ push (gnutls_transport_ptr_t  user_data,
   if (n < 0)
     fail_below (tls, errno);
   return n;
+}
+
+static gsize
+keep_unsent (TlsTransport   *tls,
+             const giovec_t *vector,
+             int             n_vectors,
+             gsize           n_sent)
+{
+  gsize total = 0;
+
+  for (int i = 0; i < n_vectors; i++)
+    {
+      gsize skipped = MIN (n_sent, vector[i].iov_len);
+
+      n_sent -= skipped;
+      total += vector[i].iov_len;
+      if (G_UNLIKELY (skipped < vector[i].iov_len))
+        g_byte_array_append (tls->unsent, (const guint8 *) vector[i].iov_base + skipped,
+                             (guint) (vector[i].iov_len - skipped));
+    }
+
+  return total;
+}
+
+/* Once the handshake is done, what the socket does not take is kept here: GnuTLS cannot go
+ * on with half a record once the peer has asked for new keys (RFC 8446, section 4.6.3). */
+static ssize_t
+push (gnutls_transport_ptr_t  user_data,
+      const giovec_t         *vector,
+      int                     n_vectors)
+{
+  TlsTransport *tls = user_data;
+  gssize n = 0;
+
+  if (tls->unsent->len == 0)
+    n = send_vector (tls, vector, n_vectors);
+  if (!tls->is_established || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK))
+    return n;
+
+  return (gssize) keep_unsent (tls, vector, n_vectors, (gsize) MAX (n, 0));
+}
+
+/* FALSE with errno: the socket does not take it all. */
+static gboolean
+send_unsent (TlsTransport *tls)
+{
+  while (tls->unsent->len > 0)
+    {
+      giovec_t rest = { tls->unsent->data, tls->unsent->len };
+      gssize n = send_vector (tls, &rest, 1);
+
+      if (n < 0)
+        return FALSE;
+      g_byte_array_remove_range (tls->unsent, 0, (guint) n);
+    }
+
+  return TRUE;
 }
 
 static int
@@ -506,23 +563,31 @@ tls_write (S9wsTransport  *transport,
   TlsTransport *tls = (TlsTransport *) transport;
   gssize n;
 
-  /* A record that was made is sent before anything else, whatever is offered. */
-  n = tls->unconfirmed > 0 ? gnutls_record_send (tls->session, NULL, 0)
-                           : gnutls_record_send (tls->session, data, size);
-  if (G_LIKELY (n >= 0))
+  if (G_LIKELY (tls->unconfirmed == 0))
     {
+      n = gnutls_record_send (tls->session, data, size);
+      if (G_UNLIKELY (n < 0))
+        {
+          set_tls_error (tls, (int) n, error);
+          return S9WS_TRANSPORT_FAILED;
+        }
+      if (G_LIKELY (tls->unsent->len == 0))
+        return n;
+
+      tls->unconfirmed = (gsize) n;
+    }
+
+  /* What it stands for is taken once it has been sent whole. */
+  if (send_unsent (tls))
+    {
+      n = (gssize) tls->unconfirmed;
       tls->unconfirmed = 0;
       return n;
     }
+  if (errno == EAGAIN || errno == EWOULDBLOCK)
+    return S9WS_TRANSPORT_AGAIN;
 
-  if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED)
-    {
-      if (tls->unconfirmed == 0)
-        tls->unconfirmed = size;
-      return S9WS_TRANSPORT_AGAIN;
-    }
-
-  set_tls_error (tls, (int) n, error);
+  set_tls_error (tls, GNUTLS_E_PUSH_ERROR, error);
   return S9WS_TRANSPORT_FAILED;
 }
 
@@ -533,11 +598,13 @@ tls_close (S9wsTransport *transport)
 
   if (tls->is_established)
     gnutls_bye (tls->session, GNUTLS_SHUT_WR);
+  send_unsent (tls);
   gnutls_deinit (tls->session);
   s9ws_drain_and_close (transport->fd);
   s9ws_tls_settings_unref (tls->settings);
   g_free (tls->name);
   g_free (tls->ticket_key);
+  g_byte_array_unref (tls->unsent);
   g_free (tls);
 }
 
@@ -586,6 +653,7 @@ s9ws_tls_transport_new (int               fd,
   tls->transport.fd = fd;
   tls->settings = s9ws_tls_settings_ref (settings);
   tls->name = g_strdup (settings->server_name != NULL ? settings->server_name : host);
+  tls->unsent = g_byte_array_new ();
   tls->ticket_key = g_strdup_printf ("%s:%u", host, port);
 
   code = gnutls_init (&tls->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <poll.h>
 #include <string.h>
 
 #include <gnutls/gnutls.h>
@@ -498,6 +499,70 @@ test_negotiation (gconstpointer data)
     }
 }
 
+/* New keys */
+
+#define FILLING (16 * 1024 * 1024) /* bytes: more than the sockets take */
+
+/* Asks for new keys where the client has sent half a record, and sends a message behind. */
+static void
+script_new_keys (TestPeer *peer,
+                 gpointer  user_data)
+{
+  struct pollfd readable = { .fd = test_peer_get_fd (peer), .events = POLLIN };
+  TestFrame frame;
+
+  test_peer_accept (peer, NULL, NULL);
+  /* The client does not read before it has been stopped in the middle of its message. */
+  g_assert_cmpint (poll (&readable, 1, TEST_TIMEOUT * 1000), ==, 1);
+  g_assert_cmpint (gnutls_session_key_update (test_peer_get_tls_session (peer), GNUTLS_KU_PEER), ==, 0);
+  test_peer_send_frame (peer, TEST_TEXT, TRUE, "new keys", 8);
+  g_assert_true (test_peer_read_frame (peer, &frame));
+  g_assert_cmpuint (frame.size, ==, FILLING);
+  for (gsize i = 0; i < frame.size; i++)
+    if ((guint8) frame.payload[i] != (guint8) (i >> 9))
+      g_error ("byte %zu is wrong", i);
+  g_assert_true (test_peer_expect_frame (peer, TEST_TEXT, "behind", 6));
+  test_peer_close (peer, 1000, NULL, NULL);
+}
+
+static void
+on_activated_fill (S9wsClient *client)
+{
+  g_autofree guint8 *data = g_malloc (FILLING);
+
+  for (gsize i = 0; i < FILLING; i++)
+    data[i] = (guint8) (i >> 9);
+  g_assert_true (s9ws_client_send_binary (client, data, FILLING, NULL));
+}
+
+static void
+on_text_behind (S9wsClient *client,
+                const char *text,
+                GString    *texts)
+{
+  g_string_append (texts, text);
+  g_assert_true (s9ws_client_send_text (client, "behind", NULL));
+}
+
+static void
+test_new_keys (gconstpointer data)
+{
+  const Case *test = data;
+  g_autoptr (GString) texts = g_string_new (NULL);
+  g_autoptr (S9wsOptions) options = create_options (NULL);
+  g_autoptr (S9wsClient) client = NULL;
+  g_autoptr (GError) error = NULL;
+  TestServer *server = create_server ("good", TEST_TLS_1_3, script_new_keys, NULL);
+
+  client = create_client (test->kind, test_server_get_uri (server), options);
+  g_signal_connect (client, "activated", G_CALLBACK (on_activated_fill), NULL);
+  g_signal_connect (client, "text-message", G_CALLBACK (on_text_behind), texts);
+  s9ws_client_run (client, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (texts->str, ==, "new keys");
+  test_server_free (server);
+}
+
 static void
 add (const char    *name,
      GTestDataFunc  function,
@@ -531,6 +596,7 @@ main (int    argc,
   add ("resumption", test_resumption, WAY_OPEN);
   add ("excused", test_excused, WAY_OPEN);
   add ("negotiation", test_negotiation, WAY_OPEN);
+  add ("new-keys", test_new_keys, WAY_OPEN);
 
   return g_test_run ();
 }
