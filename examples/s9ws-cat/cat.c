@@ -284,7 +284,8 @@ attend_ping (Cat    *cat,
     return;
 
   s9ws_client_send_ping (cat->client, NULL, 0, NULL);
-  cat->next_ping = now + cat->options->ping_interval;
+  /* Where pongs are expected the client itself sends the others. */
+  cat->next_ping = cat->options->expects_pongs ? G_MAXINT64 : now + cat->options->ping_interval;
 }
 
 /* Waiting */
@@ -309,9 +310,10 @@ get_timeout (Cat    *cat,
     return 0;
 
   /* The clients' own timers run while they are asked. */
-  if (s9ws_client_get_state (cat->client) != S9WS_STATE_OPEN || s9ws_client_get_buffered_amount (cat->client) > 0)
+  if (s9ws_client_get_state (cat->client) != S9WS_STATE_OPEN || s9ws_client_get_buffered_amount (cat->client) > 0 ||
+      cat->options->expects_pongs)
     timeout = CHECK_INTERVAL;
-  if (cat->options->ping_interval > 0)
+  if (cat->options->ping_interval > 0 && !cat->options->expects_pongs)
     timeout = MIN (timeout, (cat->next_ping - now + 999) / 1000);
   if (cat->close_time > 0 && !cat->is_closing)
     timeout = MIN (timeout, (cat->close_time - now + 999) / 1000);

@@ -13,7 +13,7 @@
 #include "status.h"
 
 #define MAX_SECONDS 1e6
-#define WRITE_TIMEOUT G_GUINT64_CONSTANT (10000) /* µs, of the blocking client: signals and the output are not to wait for the server */
+#define WRITE_TIMEOUT G_GUINT64_CONSTANT (10000) /* µs, of the blocking client: signals are not to wait for the server */
 
 /* Where GOption puts what it finds. */
 static struct
@@ -25,6 +25,7 @@ static struct
   char *key_file;
   gboolean is_insecure;
   double ping_interval;
+  double pong_timeout;
   double wait;
   gint64 spin_wait_duration;
   gboolean shows_version;
@@ -96,6 +97,8 @@ static const GOptionEntry entries[] = {
     N_("Close this long after the input has ended"), N_("SECONDS") },
   { "ping", 'p', 0, G_OPTION_ARG_DOUBLE, &found.ping_interval,
     N_("Send pings at this interval, and print the round trips"), N_("SECONDS") },
+  { "pong-timeout", 't', 0, G_OPTION_ARG_DOUBLE, &found.pong_timeout,
+    N_("Give up where nothing comes for this long after a ping"), N_("SECONDS") },
   { "stats", 's', 0, G_OPTION_ARG_NONE, &parsed.shows_stats,
     N_("Print statistics at the end"), NULL },
   { "verbose", 'v', 0, G_OPTION_ARG_NONE, &parsed.is_verbose,
@@ -146,8 +149,11 @@ check (GError **error)
     return fail (error, _("There is no URI"));
   if (found.uris[1] != NULL)
     return fail (error, _("There is more than one URI"));
-  if (!is_time (found.wait) || !is_time (found.ping_interval) || found.spin_wait_duration < 0)
+  if (!is_time (found.wait) || !is_time (found.ping_interval) || !is_time (found.pong_timeout) ||
+      found.spin_wait_duration < 0)
     return fail (error, _("A time is negative, or too long"));
+  if (found.pong_timeout > 0 && found.ping_interval == 0)
+    return fail (error, _("--pong-timeout needs --ping"));
   if (found.key_file != NULL && found.certificate_file == NULL)
     return fail (error, _("--key-file needs --certificate-file"));
 
@@ -174,6 +180,13 @@ add_header (S9wsOptions  *options,
   return s9ws_options_set_header (options, g_strstrip (name), g_strstrip (value), error);
 }
 
+/* 0 is none, what is less than a millisecond is one. */
+static guint
+to_ms (double seconds)
+{
+  return seconds > 0 ? (guint) MAX (seconds * 1000, 1) : 0;
+}
+
 static gboolean
 fill_in (CatOptions  *options,
          GError     **error)
@@ -188,6 +201,7 @@ fill_in (CatOptions  *options,
   options->wait = (gint64) (found.wait * G_USEC_PER_SEC);
   options->ping_interval = (gint64) (found.ping_interval * G_USEC_PER_SEC);
   options->spin_wait_duration = (guint64) found.spin_wait_duration;
+  options->expects_pongs = found.pong_timeout > 0;
 
   tls_context = g_object_new (S9WS_TYPE_TLS_CONTEXT,
                               "ca-file", found.ca_file,
@@ -203,6 +217,8 @@ fill_in (CatOptions  *options,
                                       "spin-wait-duration", options->spin_wait_duration,
                                       "max-buffered-amount", G_GUINT64_CONSTANT (0),
                                       "write-timeout", WRITE_TIMEOUT,
+                                      "ping-interval", options->expects_pongs ? to_ms (found.ping_interval) : 0,
+                                      "pong-timeout", to_ms (found.pong_timeout),
                                       NULL);
 
   for (guint i = 0; found.headers != NULL && found.headers[i] != NULL; i++)

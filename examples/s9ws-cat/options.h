@@ -19,6 +19,7 @@ typedef struct
   gboolean is_binary;
   gboolean is_verbose;
   gboolean shows_stats;
+  gboolean expects_pongs;
   gboolean keeps_open;  /* when the input has ended */
   gboolean one_message; /* is enough */
   gint64 wait;          /* µs, from the input's end to the close */

@@ -26,13 +26,13 @@ _s9ws_cat ()
     -H|--header)
       COMPREPLY=($(compgen -S : -W "Authorization Cookie Origin User-Agent" -- "$word"))
       compopt -o nospace 2>/dev/null ;;
-    -P|--protocol|-p|--ping|-w|--wait|--spin-wait-duration)
+    -P|--protocol|-p|--ping|-t|--pong-timeout|-w|--wait|--spin-wait-duration)
       ;;
     *)
       case $word in
         -*)
           COMPREPLY=($(compgen -W "--binary --ca-file --certificate-file --client --header --help
-            --insecure --keep-open --key-file --one-message --ping --protocol --spin-wait-duration
+            --insecure --keep-open --key-file --one-message --ping --pong-timeout --protocol --spin-wait-duration
             --stats --verbose --version --wait --wait-strategy" -- "$word")) ;;
         *)
           COMPREPLY=($(compgen -W "ws:// wss:// ws+unix: wss+unix:" -- "$word"))

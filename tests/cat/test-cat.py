@@ -278,6 +278,25 @@ def test_signal_while_server_is_deaf():
             expect(cat.process.wait(TIMEOUT), -signal.SIGINT)
 
 
+def test_pong_timeout():
+    """It ends where the server says nothing, and goes on where it answers."""
+    with socket.socket() as listener, contextlib.ExitStack() as stack:
+        listener.bind(('127.0.0.1', 0))
+        listener.listen()
+        listener.settimeout(TIMEOUT)
+        deaf = f'ws://127.0.0.1:{listener.getsockname()[1]}/'
+        for client in CLIENTS:
+            with Cat('-k', '-p', '0.05', '-t', '0.2', '-c', client, deaf) as cat:
+                stack.enter_context(accept_deaf(listener))
+                cat.process.wait(TIMEOUT)
+                assert 'pong-timeout' in cat.end(1)[1]
+    with Cat('-k', '-p', '0.02', '-t', '3600', URI) as cat:
+        for _ in range(3):
+            assert 'Round trip' in cat.process.stderr.readline().decode()
+        cat.write(b'!close 1000 done\n')
+        cat.end(0)
+
+
 def test_unix_socket():
     """The other end of the socket is the server's, byte by byte."""
     port = int(re.search(r':(\d+)/', URI)[1])
@@ -312,7 +331,8 @@ def test_usage():
                              (['-c', 'other', URI], 'blocking, non-blocking, async'),
                              (['--wait-strategy', 'other', URI], 'adaptive'),
                              (['-H', 'no colon', URI], 'no colon'), (['-H', 'Host: x', URI], 'Host'),
-                             (['-w', '-1', URI], 'negative'), (['-p', 'nan', URI], 'negative'), (['--key-file', 'x', URI], '--key-file needs'),
+                             (['-w', '-1', URI], 'negative'), (['-p', 'nan', URI], 'negative'),
+                             (['-t', '1', URI], '--pong-timeout needs'), (['--key-file', 'x', URI], '--key-file needs'),
                              (['-k', '--ca-file', '/nowhere', TLS_URI], '/nowhere')):
         expect_end(2, *arguments, error=error)
 
@@ -361,9 +381,9 @@ def test_completion():
 
 EACH = [test_lines, test_last_line, test_binary, test_binary_among_lines, test_many, test_server_closes,
         test_ping, test_signals, test_reader_ends, test_tls, test_opening]
-ONCE = [test_certificate, test_strategies, test_headers_and_protocols, test_wait, test_one_message, test_stats, test_no_input,
-        test_data, test_signal_before_open,
-        test_signal_while_server_is_deaf, test_unix_socket, test_usage, test_help, test_manual_page, test_completion]
+ONCE = [test_certificate, test_strategies, test_headers_and_protocols, test_wait, test_one_message,
+        test_stats, test_no_input, test_data, test_signal_before_open, test_signal_while_server_is_deaf,
+        test_pong_timeout, test_unix_socket, test_usage, test_help, test_manual_page, test_completion]
 
 
 def main():
