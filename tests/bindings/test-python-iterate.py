@@ -359,6 +359,8 @@ class TestSending(TestCase):
             self.assertTrue(client.send_ping(payload))
             self.assertEqual(bytes(next(events)), bytes(payload))
             self.assertTrue(client.send_pong(payload))
+        for send in (client.send_ping, client.send_pong):
+            self.assertRaises(TypeError, send, '')
         client.force_quit()
 
     @each_client

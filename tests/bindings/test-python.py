@@ -247,8 +247,8 @@ class TestClients(TestCase):
         calls = [
             (client.open, 'now'), (client.run, 5), (client.receive, 'soon'), (client.close, 'code', None),
             (client.close, 1000, b'reason'), (client.close,), (client.set_handler, object()),
-            (client.send_text, 5), (client.send_binary, 'text'), (client.send_binary, ''),
-            (client.send_ping, 'text'), (client.send_pong, ''), (client.send_bytes, b'bytes'),
+            (client.send_text, 5), (client.send_binary, 'text'), (client.send_ping, 'text'),
+            (client.send_pong, 'text'), (client.send_bytes, b'bytes'),
             (copy.copy, client), (copy.deepcopy, client), (pickle.dumps, client),
         ]
         if isinstance(client, S9ws.AsyncClient):
