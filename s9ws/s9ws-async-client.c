@@ -529,6 +529,9 @@ s9ws_async_client_start (S9wsAsyncClient  *client,
  * elsewhere from any thread, and from inside a handler. The handlers that run at that time
  * come to their end before the next signal is emitted in another thread.
  *
+ * As with all of GLib's sources, a main loop that a handler runs emits none of this
+ * client's signals before that handler returns.
+ *
  * Since: 0.1
  */
 void
@@ -668,7 +671,9 @@ s9ws_async_client_get_event_fd (S9wsAsyncClient *client)
  * binding would see bare pointers, and has [method@S9ws.AsyncClient.pop_events].
  *
  * An event taken off this way counts towards [property@S9ws.Options:max-queued-bytes]
- * until it is freed.
+ * until it is freed. Who takes off %S9WS_EVENT_KIND_QUIT this way keeps it from the
+ * client's other methods, which would go on waiting; where both are used, or several
+ * threads take off, there may be more than one.
  *
  * Returns: (transfer none): the queue
  *

@@ -40,9 +40,6 @@ typedef struct
   S9wsEventFunc callback;
 } QueueSource;
 
-/* Pushed to wake those who wait although QUIT has been taken off by another. */
-static char end_marker;
-
 S9wsAsyncQueue *
 s9ws_async_queue_new (void)
 {
@@ -68,8 +65,7 @@ s9ws_async_queue_clear (S9wsAsyncQueue *queue)
   gpointer item;
 
   while ((item = g_async_queue_try_pop (queue->queue)) != NULL)
-    if (item != &end_marker)
-      s9ws_event_unref (item);
+    s9ws_event_unref (item);
 }
 
 void
@@ -198,14 +194,17 @@ static S9wsEvent *
 take_item (S9wsAsyncQueue *queue,
            gpointer        item)
 {
-  S9wsEvent *event = item != &end_marker ? item : NULL;
+  S9wsEvent *event = item;
 
-  if (event == NULL || s9ws_event_get_kind (event) == S9WS_EVENT_KIND_QUIT)
+  if (s9ws_event_get_kind (event) == S9WS_EVENT_KIND_QUIT)
     {
+      /* Not the first: it is there to wake those who wait. */
+      if (queue->has_ended)
+        g_clear_pointer (&event, s9ws_event_unref);
       queue->has_ended = TRUE;
-      /* A negative length counts those who wait. */
+      /* A negative length counts them. */
       if (g_async_queue_length_unlocked (queue->queue) < 0)
-        g_async_queue_push_unlocked (queue->queue, &end_marker);
+        g_async_queue_push_unlocked (queue->queue, s9ws_event_new (S9WS_EVENT_KIND_QUIT));
     }
 
   return event;

@@ -257,8 +257,10 @@ s9ws_client_install_signals (S9wsClientClass *klass)
    * that it was called in; by [class@S9ws.AsyncClient] in the main context that it is
    * attached to, and on its own thread if there is none and
    * [method@S9ws.AsyncClient.start] has been called: bindings that cannot be called on
-   * other threads, as GJS, are to attach or to open first. A [iface@S9ws.Handler] leaves
-   * this signal as it is.
+   * other threads, as GJS, are to attach or to open first. Whoever runs that main context
+   * is not to wait meanwhile in [method@S9ws.Client.open] or [method@S9ws.AsyncClient.join],
+   * for an answer that would come from there. A [iface@S9ws.Handler] leaves this signal as
+   * it is.
    *
    * Returns: %TRUE to accept
    *
