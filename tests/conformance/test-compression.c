@@ -194,7 +194,15 @@ static const gsize sizes[] = {
 typedef struct
 {
   CodecSetup setup;
-  gsize n_sent;
+  gsize first; /* of the messages above */
+  gsize end;
+} ExchangeSetup;
+
+typedef struct
+{
+  CodecSetup setup;
+  gsize n_sent; /* or left out */
+  gsize end;
   gsize n_right; /* of those that came back */
   gsize n_compressed;
   gboolean is_server_content;
@@ -280,7 +288,7 @@ send_next (S9wsClient *client,
 {
   g_autoptr (GBytes) message = NULL;
 
-  if (exchange->n_sent == N_MESSAGES)
+  if (exchange->n_sent == exchange->end)
     {
       g_assert_true (s9ws_client_close (client, 1000, NULL, NULL));
       return;
@@ -315,31 +323,51 @@ test_exchange (gconstpointer data)
 {
   const Case *test = data;
   g_autoptr (S9wsOptions) options = create_options ("compression-threshold", G_GUINT64_CONSTANT (0), NULL);
-  Exchange exchange = { .setup = *(const CodecSetup *) test->data };
+  const ExchangeSetup *setup = test->data;
+  Exchange exchange = { .setup = setup->setup, .n_sent = setup->first, .end = setup->end };
   g_autofree char *log = case_run (test, script_exchange, G_CALLBACK (on_activated_exchange), &exchange, options);
 
   g_assert_true (exchange.is_server_content);
-  g_assert_cmpuint (exchange.n_compressed, ==, N_MESSAGES);
-  g_assert_cmpuint (exchange.n_right, ==, N_MESSAGES);
+  g_assert_cmpuint (exchange.n_compressed, ==, setup->end - setup->first);
+  g_assert_cmpuint (exchange.n_right, ==, setup->end - setup->first);
   g_assert_true (g_str_has_suffix (log, "closed(1000) quit "));
 }
 
 #define N_WINDOWS 8
 
+/* Where the two windows differ, these are enough to refer to what is in the one and not in
+ * the other: of 4096 to 32769 bytes, each of them twice. */
+#define UNEQUAL_FIRST 32
+#define UNEQUAL_END 42
+
+static void
+add_exchange (ExchangeSetup *setup)
+{
+  guint client_bits = setup->setup.client_bits;
+  guint server_bits = setup->setup.server_bits;
+  g_autofree char *windows = client_bits == server_bits ? g_strdup_printf ("window-of-%u-bits", client_bits)
+                                                        : g_strdup_printf ("windows-of-%u-and-%u-bits", client_bits, server_bits);
+  g_autofree char *name = g_strdup_printf ("7.2.1/%s-%s-%s", windows, setup->setup.client_takes_over ? "takeover" : "none",
+                                           setup->setup.server_takes_over ? "takeover" : "none");
+
+  add_case (name, client_bits == 15 && server_bits == 15 ? CASE_BOTH : CASE_PLAIN, test_exchange, setup);
+}
+
 static void
 add_exchanges (void)
 {
-  static CodecSetup setups[N_WINDOWS * 4];
+  static ExchangeSetup setups[N_WINDOWS * N_WINDOWS * 4];
 
   for (guint i = 0; i < G_N_ELEMENTS (setups); i++)
     {
-      guint bits = 8 + i / 4;
-      g_autofree char *name = NULL;
+      guint client_bits = 8 + i / 4 % N_WINDOWS;
+      guint server_bits = 8 + i / 4 / N_WINDOWS;
+      gboolean is_equal = client_bits == server_bits;
 
-      setups[i] = (CodecSetup){ bits, bits, (i & 1) == 0, (i & 2) == 0 };
-      name = g_strdup_printf ("7.2.1/window-of-%u-bits-%s-%s", bits, setups[i].client_takes_over ? "takeover" : "none",
-                              setups[i].server_takes_over ? "takeover" : "none");
-      add_case (name, bits == 15 ? CASE_BOTH : CASE_PLAIN, test_exchange, &setups[i]);
+      setups[i].setup = (CodecSetup){ client_bits, server_bits, (i & 1) == 0, (i & 2) == 0 };
+      setups[i].first = is_equal ? 0 : UNEQUAL_FIRST;
+      setups[i].end = is_equal ? N_MESSAGES : UNEQUAL_END;
+      add_exchange (&setups[i]);
     }
 }
 
@@ -396,6 +424,146 @@ test_some (gconstpointer data)
   g_assert_cmpstr (log, ==, "activated closed(1000) quit ");
 }
 
+/* What a client sends in pieces */
+
+#define PING_BETWEEN "?" /* not a piece, but a ping */
+
+typedef struct
+{
+  const char *name;
+  const char *pieces[6]; /* up to the first NULL */
+  gboolean is_plain;     /* there is nothing to compress */
+} Pieces;
+
+static const Pieces pieces[] = {
+  { "6.1/pieces", { "Hel", "lo, ", "Hello" } },
+  { "6.1/one-piece", { "Hello" } },
+  { "6.1/no-piece", { NULL }, TRUE },
+  { "6.1/one-piece-that-is-empty", { "" }, TRUE },
+  { "6.1/empty-pieces", { "", "Hel", "", "lo", "" } },
+  { "6.1/control-frames-amid-pieces", { PING_BETWEEN, "Hel", PING_BETWEEN, "lo", PING_BETWEEN } },
+  { "6.1/character-cut-in-two", { "H\xc3", "\xa4llo" } },
+};
+
+typedef struct
+{
+  const Pieces *pieces;
+  gboolean is_right;
+} PiecesRun;
+
+static void
+send_pieces (S9wsClient   *client,
+             const Pieces *message)
+{
+  g_assert_true (s9ws_client_begin_message (client, S9WS_MESSAGE_KIND_TEXT, NULL));
+  for (gsize i = 0; i < G_N_ELEMENTS (message->pieces) && message->pieces[i] != NULL; i++)
+    {
+      const guint8 *data = (const guint8 *) message->pieces[i];
+
+      if (g_str_equal (message->pieces[i], PING_BETWEEN))
+        g_assert_true (s9ws_client_send_ping (client, data, 1, NULL));
+      else
+        g_assert_true (s9ws_client_append (client, data, strlen (message->pieces[i]), NULL));
+    }
+  g_assert_true (s9ws_client_finish_message (client, NULL));
+}
+
+/* Twice: with context takeover the second refers to the first. */
+static void
+on_activated_pieces (S9wsClient *client,
+                     gpointer    user_data)
+{
+  PiecesRun *run = user_data;
+
+  send_pieces (client, run->pieces);
+  send_pieces (client, run->pieces);
+  g_assert_true (s9ws_client_close (client, 1000, NULL, NULL));
+}
+
+/* The payloads of a message's frames, joined, or NULL where a frame is not as it has to be. */
+static GString *
+read_joined (TestPeer *peer,
+             gsize    *n_pings)
+{
+  g_autoptr (GString) joined = g_string_new (NULL);
+  gboolean is_first = TRUE;
+  TestFrame frame;
+
+  while (test_peer_read_frame (peer, &frame))
+    {
+      if (frame.opcode == TEST_PING && frame.reserved_bits == 0)
+        {
+          (*n_pings)++;
+          continue;
+        }
+      if (frame.opcode != (is_first ? TEST_TEXT : TEST_CONTINUATION) || frame.reserved_bits != (is_first ? TEST_RSV1 : 0))
+        return NULL;
+      is_first = FALSE;
+      g_string_append_len (joined, frame.payload, (gssize) frame.size);
+      if (frame.is_final)
+        return g_steal_pointer (&joined);
+    }
+
+  return NULL;
+}
+
+/* One DEFLATE stream over all frames; with the four bytes of its end, the codec refuses it. */
+static gboolean
+expect_pieces (TestPeer     *peer,
+               Codec        *codec,
+               const Pieces *message)
+{
+  g_autoptr (GString) expected = g_string_new (NULL);
+  gsize n_expected_pings = 0;
+  gsize n_pings = 0;
+  g_autoptr (GString) joined = NULL;
+  GString *text;
+
+  if (message->is_plain)
+    return test_peer_expect_frame (peer, TEST_TEXT, "", 0);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (message->pieces) && message->pieces[i] != NULL; i++)
+    if (g_str_equal (message->pieces[i], PING_BETWEEN))
+      n_expected_pings++;
+    else
+      g_string_append (expected, message->pieces[i]);
+
+  joined = read_joined (peer, &n_pings);
+  if (joined == NULL || n_pings != n_expected_pings)
+    return FALSE;
+
+  text = codec_unpack (codec, joined->str, joined->len);
+  return text != NULL && g_string_equal (text, expected);
+}
+
+static void
+script_pieces (TestPeer *peer,
+               gpointer  user_data)
+{
+  const CodecSetup setup = { 15, 15, TRUE, TRUE };
+  PiecesRun *run = user_data;
+  Codec *codec = codec_new (&setup);
+
+  test_peer_accept (peer, NULL, AGREED);
+  run->is_right = expect_pieces (peer, codec, run->pieces) &&
+                  expect_pieces (peer, codec, run->pieces) &&
+                  test_peer_expect_frame (peer, TEST_CLOSE, BYTES ("\x03\xe8"));
+  test_peer_send_close (peer, 1000, NULL);
+  codec_free (codec);
+}
+
+static void
+test_pieces (gconstpointer data)
+{
+  const Case *test = data;
+  g_autoptr (S9wsOptions) options = create_options ("compression-threshold", G_GUINT64_CONSTANT (0), NULL);
+  PiecesRun run = { .pieces = test->data };
+  g_autofree char *log = case_run (test, script_pieces, G_CALLBACK (on_activated_pieces), &run, options);
+
+  g_assert_true (run.is_right);
+  g_assert_cmpstr (log, ==, "activated closed(1000) quit ");
+}
+
 int
 main (int    argc,
       char **argv)
@@ -407,6 +575,8 @@ main (int    argc,
   for (gsize i = 0; i < G_N_ELEMENTS (received); i++)
     add_case (received[i].name, CASE_BOTH, case_receive, &received[i]);
   add_case ("6.1/reserved-bit-1-is-where-it-belongs", CASE_BOTH, test_some, NULL);
+  for (gsize i = 0; i < G_N_ELEMENTS (pieces); i++)
+    add_case (pieces[i].name, CASE_BOTH, test_pieces, &pieces[i]);
   for (gsize i = 0; i < G_N_ELEMENTS (answers); i++)
     add_case (answers[i].name, CASE_BOTH, test_answer, &answers[i]);
   add_exchanges ();
