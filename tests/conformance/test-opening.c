@@ -17,7 +17,8 @@
  *        for each connection.
  *        Subprotocols are tokens, each of them once.
  *        Nothing more is sent before the server has answered.
- *        (What the client makes of the answer is in test-answer.c.)
+ *        (What Host says is in test-host.c, and what the client makes of the answer in
+ *        test-answer.c.)
  * 10.6   TLS is supported: all tests named wss.
  * 11.3.1 Sec-WebSocket-Key is sent once, 11.3.5 Sec-WebSocket-Version, too.
  */
