@@ -22,7 +22,8 @@ packages="gcc clang llvm libclang-rt-dev meson ninja-build pkg-config gettext va
   libgtk-4-dev gir1.2-gtk-4.0 gir1.2-atspi-2.0 at-spi2-core dbus-daemon xvfb xdotool imagemagick desktop-file-utils
   mandoc bash mypy locales
   python3-websockets nodejs node-ws libsoup-3.0-dev libwebsockets-dev
-  gi-docgen abigail-tools tinyproxy-bin squid dante-server microsocks openssl haproxy"
+  gi-docgen abigail-tools tinyproxy-bin squid dante-server microsocks openssl haproxy
+  openssh-client python3-asyncssh util-linux"
 
 . tests/install.sh
 install_packages $packages || exit 1

@@ -175,6 +175,11 @@ def microsocks(folder, port, basic=False):
             *(['-u', USER, '-P', PASSWORD] if basic else [])]
 
 
+def openssh(folder, port):
+    """The client, which is a SOCKS proxy where one asks it to be."""
+    return [os.path.join(os.path.dirname(os.path.abspath(__file__)), 'ssh-proxy.py'), str(port)]
+
+
 def nginx(folder, port, certificates, server_port=9, tls='ssl', status=302, location='/'):
     config = NGINX.format(folder=folder, port=port, certificates=certificates, tls=tls,
                           server_port=server_port, status=status, location=location)

@@ -28,6 +28,7 @@ KINDS = {
     'DANTE_BASIC': (daemons.dante, {'basic': True}),
     'MICROSOCKS': (daemons.microsocks, {}),
     'MICROSOCKS_BASIC': (daemons.microsocks, {'basic': True}),
+    'OPENSSH': (daemons.openssh, {}),
 }
 
 

@@ -139,8 +139,8 @@ typedef struct
   const char *scheme;
   const char *proxy;
   gboolean has_credentials;
-  /* dante does not know the names of SOCKS4a, and of localhost the others try one address
-   * only, which may be ::1. */
+  /* dante does not know the names of SOCKS4a, SOCKS4 has none, and of localhost microsocks
+   * tries one address only, which may be ::1. */
   gboolean by_address;
 } Passage;
 
@@ -155,6 +155,9 @@ static const Passage passages[] = {
   { "dante-socks", "socks", "DANTE", FALSE, TRUE },
   { "microsocks", "socks5", "MICROSOCKS", FALSE, TRUE },
   { "microsocks-password", "socks5", "MICROSOCKS_BASIC", TRUE, TRUE },
+  { "openssh-socks5", "socks5", "OPENSSH", FALSE },
+  { "openssh-socks4a", "socks4a", "OPENSSH", FALSE },
+  { "openssh-socks4", "socks4", "OPENSSH", FALSE, TRUE },
 };
 
 static void
