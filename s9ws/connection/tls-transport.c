@@ -51,6 +51,7 @@ typedef struct
   gsize pull_end;
   GByteArray *unsent; /* of records that the socket has not taken, see push () */
   gsize unconfirmed;  /* bytes that the last one stands for */
+  int fatal_code;     /* what has ended the session; 0: nothing has */
   guint8 pull_buffer[PULL_CAPACITY];
 } TlsTransport;
 
@@ -319,18 +320,35 @@ set_alert_error (TlsTransport  *tls,
                tls->name, s9ws_tls_get_alert_name (tls->transport.tls_alert));
 }
 
+/* Where it was the system that failed, GnuTLS only names the function. */
+static const char *
+describe_code (TlsTransport *tls,
+               int           code)
+{
+  if ((code == GNUTLS_E_PULL_ERROR || code == GNUTLS_E_PUSH_ERROR) && tls->transport.error_number != 0)
+    return g_strerror (tls->transport.error_number);
+
+  return gnutls_strerror (code);
+}
+
 static void
 set_tls_error (TlsTransport  *tls,
                int            code,
                GError       **error)
 {
+  /* After that GnuTLS says no more than that there is no session. */
+  if (code == GNUTLS_E_INVALID_SESSION && tls->fatal_code != 0)
+    code = tls->fatal_code;
+  else
+    tls->fatal_code = code;
+
   if (code == GNUTLS_E_FATAL_ALERT_RECEIVED)
     set_alert_error (tls, error);
   else if (code == GNUTLS_E_PREMATURE_TERMINATION)
     g_set_error (error, S9WS_ERROR, S9WS_ERROR_TLS,
                  _("The TLS connection to %s was cut off: the server has not ended it"), tls->name);
   else
-    g_set_error (error, S9WS_ERROR, S9WS_ERROR_TLS, _("TLS with %s failed: %s"), tls->name, gnutls_strerror (code));
+    g_set_error (error, S9WS_ERROR, S9WS_ERROR_TLS, _("TLS with %s failed: %s"), tls->name, describe_code (tls, code));
 }
 
 static void

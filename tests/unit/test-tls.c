@@ -563,6 +563,59 @@ test_new_keys (gconstpointer data)
   test_server_free (server);
 }
 
+/* What is read while sending */
+
+static void
+script_truncate_unread (TestPeer *peer,
+                        gpointer  user_data)
+{
+  struct pollfd readable = { .fd = test_peer_get_fd (peer), .events = POLLIN };
+
+  test_peer_accept (peer, NULL, NULL);
+  g_assert_cmpint (poll (&readable, 1, TEST_TIMEOUT * 1000), ==, 1);
+  test_peer_truncate (peer);
+}
+
+static void
+script_reset (TestPeer *peer,
+              gpointer  user_data)
+{
+  TestFrame frame;
+
+  test_peer_accept (peer, NULL, NULL);
+  g_assert_true (test_peer_read_frame (peer, &frame));
+  test_peer_reset (peer);
+}
+
+/* The blocking client reads ahead while it sends, and has to keep why that failed. */
+static void
+test_cause (gconstpointer data)
+{
+  static const struct
+  {
+    TestScript script;
+    const char *cause;
+  } ends[] = {
+    { script_truncate_unread, "cut off" },
+    { script_reset, "onnection reset" },
+  };
+  const Case *test = data;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (ends); i++)
+    {
+      g_autoptr (TestServer) server = create_server ("good", NULL, ends[i].script, NULL);
+      g_autoptr (S9wsOptions) options = create_options (NULL);
+      g_autoptr (S9wsClient) client = create_client (test->kind, test_server_get_uri (server), options);
+      g_autoptr (GError) error = NULL;
+
+      g_signal_connect (client, "activated", G_CALLBACK (on_activated_fill), NULL);
+      g_assert_false (s9ws_client_run (client, NULL, &error));
+      g_assert_error (error, S9WS_ERROR, S9WS_ERROR_TLS);
+      g_test_message ("%s", error->message);
+      g_assert_nonnull (strstr (error->message, ends[i].cause));
+    }
+}
+
 static void
 add (const char    *name,
      GTestDataFunc  function,
@@ -597,6 +650,7 @@ main (int    argc,
   add ("excused", test_excused, WAY_OPEN);
   add ("negotiation", test_negotiation, WAY_OPEN);
   add ("new-keys", test_new_keys, WAY_OPEN);
+  add ("cause", test_cause, WAY_OPEN);
 
   return g_test_run ();
 }
