@@ -1036,8 +1036,10 @@ s9ws_client_send_pong (S9wsClient    *client,
  *
  * Starts the closing handshake (RFC 6455, section 7).
  *
- * Events go on until the server has answered or
- * [property@S9ws.Options:close-timeout] has passed. Nothing can be sent any more.
+ * Events go on until the server has answered, has ended the connection without an answer,
+ * or [property@S9ws.Options:close-timeout] has passed. None of these is an error; without
+ * an answer [signal@S9ws.Client::connection-closed] comes with 1006. Nothing can be sent
+ * any more.
  *
  * Returns: %TRUE; or %FALSE if nothing was sent, with %S9WS_ERROR_PROTOCOL for the code,
  *   %S9WS_ERROR_MESSAGE_TOO_BIG or %S9WS_ERROR_INVALID_UTF8 for the reason,

@@ -436,6 +436,8 @@ s9ws_options_class_init (S9wsOptionsClass *klass)
    * S9wsOptions:close-timeout:
    *
    * How long the server's answer to a close is waited for, in ms; 0 means for ever.
+   * A connection that the server cuts off meanwhile counts as not answered, too, which
+   * is no error: [signal@S9ws.Client::connection-closed] comes with 1006.
    *
    * Since: 0.1
    */

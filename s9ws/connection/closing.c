@@ -167,9 +167,9 @@ s9ws_connection_on_violation (S9wsConnection *connection)
 }
 
 /* Where the kernel has given up because of what bound_sending () asked it for. */
-GError *
-s9ws_connection_explain_loss (S9wsConnection *connection,
-                              GError         *error)
+static GError *
+explain_loss (S9wsConnection *connection,
+              GError         *error)
 {
   if (connection->transport->error_number != ETIMEDOUT || connection->config->ping_interval == 0 ||
       connection->config->pong_timeout == 0)
@@ -181,6 +181,23 @@ s9ws_connection_explain_loss (S9wsConnection *connection,
                       connection->config->pong_timeout);
 }
 
+/* While closing, a stream that breaks off is the answer that does not come, as with
+ * close-timeout.  What breaks the rules of TLS is an error all the same. */
+void
+s9ws_connection_on_loss (S9wsConnection *connection,
+                         GError         *error)
+{
+  S9wsTransport *transport = connection->transport;
+
+  if (connection->phase == S9WS_PHASE_CLOSING && transport->tls_alert == 0 &&
+      (transport->has_ended || transport->error_number != 0))
+    g_clear_error (&error);
+  else
+    error = explain_loss (connection, error);
+
+  s9ws_connection_end (connection, 1006, error);
+}
+
 /* The peer has closed the stream without a close frame. */
 void
 s9ws_connection_on_eof (S9wsConnection *connection)
@@ -189,13 +206,13 @@ s9ws_connection_on_eof (S9wsConnection *connection)
   GError *error;
 
   /* Behind what has failed before, a stream has an end, too, which is not the peer's; but
-   * that it does not read any more says no more than its end.  While closing it is the
-   * answer that does not come, as with close-timeout. */
+   * that it does not read any more says no more than its end.  While closing see
+   * s9ws_connection_on_loss (). */
   if (connection->phase != S9WS_PHASE_OPEN)
     error = NULL;
   else if (error_number != 0 && error_number != EPIPE)
-    error = s9ws_connection_explain_loss (connection, g_error_new (S9WS_ERROR, S9WS_ERROR_IO, _("The connection failed: %s"),
-                                                                   g_strerror (error_number)));
+    error = explain_loss (connection, g_error_new (S9WS_ERROR, S9WS_ERROR_IO, _("The connection failed: %s"),
+                                                   g_strerror (error_number)));
   else if (g_error_matches (connection->write_error, S9WS_ERROR, S9WS_ERROR_TIMED_OUT))
     error = g_steal_pointer (&connection->write_error);
   else

@@ -131,9 +131,9 @@ void s9ws_connection_on_close     (S9wsConnection *connection,
 void s9ws_connection_on_violation (S9wsConnection *connection);
 void s9ws_connection_on_eof       (S9wsConnection *connection);
 
-/* Another error where the kernel gave up because of the pong-timeout.  Takes @error over. */
-GError *s9ws_connection_explain_loss (S9wsConnection *connection,
-                                      GError         *error);
+/* Reading or writing has failed.  Takes @error over. */
+void s9ws_connection_on_loss (S9wsConnection *connection,
+                              GError         *error);
 
 /* Logging: domain s9ws for the connection's life, s9ws-wire for frames.  Never
  * payload, credentials or cookies. */

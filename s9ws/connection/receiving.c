@@ -276,7 +276,7 @@ on_again (S9wsConnection  *connection,
     {
       /* All that had arrived has been delivered. */
       s9ws_ending_note_loss (&connection->ending, connection->transport);
-      s9ws_connection_end (connection, 1006, s9ws_connection_explain_loss (connection, g_steal_pointer (&connection->write_error)));
+      s9ws_connection_on_loss (connection, g_steal_pointer (&connection->write_error));
       return s9ws_connection_report_end (connection, error);
     }
 
@@ -340,7 +340,7 @@ on_nothing (S9wsConnection  *connection,
   if (n == 0)
     s9ws_connection_on_eof (connection);
   else
-    s9ws_connection_end (connection, 1006, s9ws_connection_explain_loss (connection, read_error));
+    s9ws_connection_on_loss (connection, read_error);
 
   return s9ws_connection_report_end (connection, error);
 }

@@ -126,6 +126,17 @@ script_reset (TestPeer *peer,
 }
 
 static void
+script_truncate_after (TestPeer *peer,
+                       gpointer  user_data)
+{
+  TestFrame frame;
+
+  test_peer_accept (peer, NULL, NULL);
+  test_peer_read_frame (peer, &frame);
+  test_peer_truncate (peer);
+}
+
+static void
 script_refuse (TestPeer *peer,
                gpointer  user_data)
 {
@@ -168,6 +179,10 @@ static const End ends[] = {
     "closed by the client, cleanly, received 4001 “yours”, sent 4000 “enough”" },
   { "close-unanswered", script_silent, act_close, TRUE, TRUE, LOCAL, 1006, 4000, "enough", 0, NULL, FALSE, -1, 0,
     "closed by the client, not cleanly, no close received, sent 4000 “enough”" },
+  { "close-truncated", script_truncate_after, act_close, TRUE, TRUE, LOCAL, 1006, 4000, "enough", 0, NULL, FALSE, -1, 0,
+    "closed by the client, not cleanly, no close received, sent 4000 “enough”" },
+  { "close-reset", script_reset, act_close, TRUE, TRUE, LOCAL, 1006, 4000, "enough", 0, NULL, FALSE, -1, ECONNRESET,
+    "closed by the client, not cleanly, no close received, sent 4000 “enough”, errno 104 (" },
   { "violation", script_violation, NULL, TRUE, TRUE, LOCAL, 1002, 1002, NULL, 0, NULL, FALSE, S9WS_ERROR_PROTOCOL, 0,
     "closed by the client, not cleanly, no close received, sent 1002" },
   { "bad-text", script_bad_text, NULL, TRUE, TRUE, LOCAL, 1007, 1007, NULL, 0, NULL, FALSE, S9WS_ERROR_INVALID_UTF8, 0,
