@@ -243,7 +243,7 @@ s9ws_end_report_get_code (S9wsEndReport *report)
  *
  * Gets the code in the close frame that the client sent, as an answer or by itself.
  *
- * Returns: the code; 1005 if the frame had none, 0 if none was sent
+ * Returns: the code; 1005 if the frame had none, 0 if none was sent or it has not left
  *
  * Since: 0.1
  */

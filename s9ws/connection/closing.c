@@ -47,11 +47,13 @@ send_close (S9wsConnection *connection,
   guint8 payload[S9WS_CONTROL_PAYLOAD_MAX];
   gsize size = s9ws_frame_write_close_payload (payload, (guint16) code, reason, reason_size);
 
-  s9ws_ending_note_sent (&connection->ending, code, reason, reason_size);
+  s9ws_ending_note_initiator (&connection->ending, S9WS_ENDING_BY_US);
   /* Behind what was given up, half a frame or half a TLS record, nothing can be understood. */
   if (connection->write_error != NULL)
     return;
 
+  s9ws_ending_note_sent (&connection->ending, code, reason, reason_size);
+  connection->close_end = connection->n_taken + s9ws_output_get_size (&connection->output) + S9WS_SHORT_HEADER_SIZE + size;
   s9ws_connection_send_frame (connection, S9WS_OPCODE_CLOSE, payload, size);
 }
 
@@ -73,14 +75,12 @@ s9ws_connection_close (S9wsConnection  *connection,
 void
 s9ws_connection_hang_up (S9wsConnection *connection)
 {
-  gboolean has_left = s9ws_output_get_size (&connection->output) == 0 && connection->write_error == NULL;
-
   if (connection->transport == NULL)
     return;
 
   s9ws_connection_end (connection, 1006, NULL);
   s9ws_connection_give_up_output (connection);
-  s9ws_ending_conclude (&connection->ending, connection->transport, has_left);
+  s9ws_ending_conclude (&connection->ending, connection->transport, connection->n_taken >= connection->close_end);
   connection->counters.reads = connection->transport->n_reads;
   connection->counters.writes = connection->transport->n_writes;
   g_clear_pointer (&connection->transport, s9ws_transport_close);

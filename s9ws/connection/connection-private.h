@@ -35,11 +35,12 @@ struct _S9wsConnection
   S9wsKeepAlive keep_alive;
   int resume_fd;   /* see s9ws_resumption_open (); -1: none */
   guint turns;     /* reads until the keep-alive is looked at; 1: it is due */
-  guint64 n_taken; /* bytes that had been kept */
+  guint64 n_taken; /* bytes that had been kept, our close frame included */
 
   /* the end */
   guint close_code;
   S9wsEnding ending; /* the peer's reason in it */
+  guint64 close_end; /* what n_taken is at least once our close frame has left */
   GError *end_error; /* reported with ENDED */
 
   /* the opening */

@@ -74,7 +74,12 @@ s9ws_ending_conclude (S9wsEnding    *ending,
                       S9wsTransport *transport,
                       gboolean       has_left)
 {
-  ending->is_clean = ending->sent_code != 0 && ending->received_code != 0 && has_left;
+  if (!has_left)
+    {
+      ending->sent_code = 0;
+      g_clear_pointer (&ending->sent_reason, g_free);
+    }
+  ending->is_clean = ending->sent_code != 0 && ending->received_code != 0;
   ending->error_number = transport->error_number;
   ending->tls_alert = transport->tls_alert;
   ending->received_age = -1;

@@ -26,7 +26,7 @@ void s9ws_ending_note_received (S9wsEnding *ending,
 void s9ws_ending_note_loss (S9wsEnding    *ending,
                             S9wsTransport *transport);
 
-/* Before the transport is closed.  @has_left: so have all frames. */
+/* Before the transport is closed.  @has_left: so has our close frame. */
 void s9ws_ending_conclude (S9wsEnding    *ending,
                            S9wsTransport *transport,
                            gboolean       has_left);

@@ -634,6 +634,83 @@ test_unsent (void)
   fixture_clear (&fixture);
 }
 
+/* Only a close frame that has left whole is told of as sent. */
+static void
+test_close_sent (void)
+{
+  static const struct
+  {
+    gsize room; /* of eight bytes, then */
+    gboolean is_unwritable;
+    guint sent_code;
+  } cases[] = {
+    { G_MAXSIZE, FALSE, 4000 },
+    { 7, FALSE, 0 },
+    { 7, TRUE, 0 },
+    { 8, FALSE, 4000 },
+    /* The answer to a ping fails behind it. */
+    { 8, TRUE, 4000 },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (GString) events = g_string_new (NULL);
+      const S9wsEnding *ending;
+      Fixture fixture;
+
+      fixture_init (&fixture);
+      fixture_open (&fixture);
+      fixture.memory->room = cases[i].room;
+      g_assert_true (s9ws_connection_close (fixture.connection, 4000, NULL, NULL));
+      fixture.memory->is_unwritable = cases[i].is_unwritable;
+      memory_transport_add (fixture.memory, BYTES ("\x89\x01p\x88\x02\x0f\xa0"));
+      log_events (&fixture, events);
+      s9ws_connection_hang_up (fixture.connection);
+      ending = s9ws_connection_get_ending (fixture.connection);
+      g_assert_cmpuint (ending->sent_code, ==, cases[i].sent_code);
+      g_assert_cmpuint (ending->received_code, ==, 4000);
+      g_assert_true (ending->is_clean == (cases[i].sent_code != 0));
+      fixture_clear (&fixture);
+    }
+}
+
+/* After a write that has failed none is sent, whatever comes. */
+static void
+test_close_unsent (void)
+{
+  static const struct
+  {
+    const char *input;
+    gsize size;
+    guint received_code;
+    S9wsEndingInitiator initiator;
+  } cases[] = {
+    { BYTES ("\x88\x02\x03\xe8"), 1000, S9WS_ENDING_BY_PEER },
+    { BYTES ("\xf1\x01?"), 0, S9WS_ENDING_BY_US },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (GString) events = g_string_new (NULL);
+      const S9wsEnding *ending;
+      Fixture fixture;
+
+      fixture_init (&fixture);
+      fixture_open (&fixture);
+      fixture.memory->is_unwritable = TRUE;
+      g_assert_false (s9ws_connection_send (fixture.connection, S9WS_OPCODE_TEXT, (const guint8 *) "x", 1, NULL));
+      memory_transport_add (fixture.memory, cases[i].input, cases[i].size);
+      log_events (&fixture, events);
+      s9ws_connection_hang_up (fixture.connection);
+      ending = s9ws_connection_get_ending (fixture.connection);
+      g_assert_cmpuint (ending->sent_code, ==, 0);
+      g_assert_cmpuint (ending->received_code, ==, cases[i].received_code);
+      g_assert_cmpint (ending->initiator, ==, cases[i].initiator);
+      g_assert_false (ending->is_clean);
+      fixture_clear (&fixture);
+    }
+}
+
 /* A peer that pings without reading the answers costs no more than the limit. */
 static void
 test_ping_flood (void)
@@ -868,6 +945,8 @@ main (int    argc,
   g_test_add_func ("/connection/finishing", test_finishing);
   g_test_add_func ("/connection/write-failure", test_write_failure);
   g_test_add_func ("/connection/unsent", test_unsent);
+  g_test_add_func ("/connection/close-sent", test_close_sent);
+  g_test_add_func ("/connection/close-unsent", test_close_unsent);
   g_test_add_func ("/connection/ping-flood", test_ping_flood);
   g_test_add_func ("/connection/round-trip-time", test_round_trip_time);
   g_test_add_func ("/connection/read-ahead", test_read_ahead);
