@@ -695,6 +695,10 @@ s9ws_async_client_get_queue (S9wsAsyncClient *client)
  * [method@S9ws.Client.close] or [method@S9ws.Client.force_quit], or by itself. Returns at
  * once if there is no thread. May be called from any thread.
  *
+ * As long as more is queued than [property@S9ws.Options:max-queued-bytes] allows, nothing
+ * is read, and a connection that the server closes does not end by itself: either another
+ * thread takes events off meanwhile, or the client is closed before.
+ *
  * Since: 0.1
  */
 void

@@ -20,6 +20,7 @@
 
 #define SENDER_DELAY G_USEC_PER_SEC            /* µs after which a deflater is given back */
 #define ABANDONED_TIMEOUT (5 * G_USEC_PER_SEC) /* µs for the closing handshake, at most */
+#define CLOSING_MAX (16 * 1024 * 1024)         /* bytes: more than sockets hold back */
 
 struct _S9wsAsyncThread
 {
@@ -446,6 +447,18 @@ attend_abandonment (Loop *loop)
     }
 }
 
+/* Before the server's answer to a close comes what was on its way: that is not to wait for
+ * somebody who may be waiting for the end.  What is thrown away needs no room. */
+static gboolean
+is_full (Loop *loop)
+{
+  S9wsAsyncThread *thread = loop->thread;
+  gssize beyond = s9ws_connection_get_phase (loop->connection) >= S9WS_PHASE_CLOSING ? CLOSING_MAX : 0;
+
+  return !g_atomic_int_get (&thread->is_abandoned) &&
+         s9ws_queue_budget_is_full (s9ws_async_queue_get_budget (thread->queue), beyond);
+}
+
 static S9wsReceiveResult
 drain (Loop    *loop,
        GError **error)
@@ -466,7 +479,7 @@ receive (Loop    *loop,
 {
   S9wsReceiveResult result;
 
-  if (s9ws_queue_budget_is_full (s9ws_async_queue_get_budget (loop->thread->queue)))
+  if (is_full (loop))
     return s9ws_connection_progress (loop->connection, error);
 
   result = s9ws_connection_read (loop->connection, error);
@@ -529,7 +542,7 @@ bound_wait (Loop   *loop,
 static void
 sleep_until_ready (Loop     *loop,
                    short     events,
-                   gboolean  is_full,
+                   gboolean  is_held,
                    gint64    timeout)
 {
   S9wsAsyncThread *thread = loop->thread;
@@ -539,7 +552,7 @@ sleep_until_ready (Loop     *loop,
 
   g_atomic_int_set (&thread->is_sleeping, TRUE);
   if (!g_atomic_int_get (&thread->has_work) && !is_quitting (thread) &&
-      !(is_full && !s9ws_queue_budget_is_full (budget)))
+      !(is_held && !is_full (loop)))
     ready = s9ws_wait_or_resume (fd, events, budget->waker.read_fd,
                                  s9ws_connection_get_resume_fd (loop->connection), bound_wait (loop, timeout));
   g_atomic_int_set (&thread->is_sleeping, FALSE);
@@ -554,11 +567,10 @@ wait_for_work (Loop     *loop,
 {
   const S9wsSettings *settings = loop->thread->settings;
   S9wsWaitStrategy kind = get_kind (settings);
-  gboolean is_full = s9ws_queue_budget_is_full (s9ws_async_queue_get_budget (loop->thread->queue));
   short events = s9ws_connection_get_poll_events (loop->connection);
   gint64 timeout;
 
-  if (is_full)
+  if (is_full (loop))
     {
       sleep_until_ready (loop, events & (short) ~POLLIN, TRUE, -1);
       return;

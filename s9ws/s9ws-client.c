@@ -1041,6 +1041,11 @@ s9ws_client_send_pong (S9wsClient    *client,
  * an answer [signal@S9ws.Client::connection-closed] comes with 1006. Nothing can be sent
  * any more.
  *
+ * A [class@S9ws.AsyncClient] goes on to read until then, even if nobody takes events off
+ * and the queue is full: up to 16 MiB beyond
+ * [property@S9ws.Options:max-queued-bytes]. Of a server that sends more than that before
+ * it answers, it reads no more until events are taken off.
+ *
  * Returns: %TRUE; or %FALSE if nothing was sent, with %S9WS_ERROR_PROTOCOL for the code,
  *   %S9WS_ERROR_MESSAGE_TOO_BIG or %S9WS_ERROR_INVALID_UTF8 for the reason,
  *   %S9WS_ERROR_NOT_OPEN or %S9WS_ERROR_CONNECTION_CLOSED

@@ -28,9 +28,12 @@ typedef struct
   S9wsEvent *spare;    /* the I/O thread's: those that it has taken */
 } S9wsQueueBudget;
 
-S9wsQueueBudget *s9ws_queue_budget_new     (void);
-void             s9ws_queue_budget_unref   (S9wsQueueBudget *budget);
-gboolean         s9ws_queue_budget_is_full (S9wsQueueBudget *budget);
+S9wsQueueBudget *s9ws_queue_budget_new   (void);
+void             s9ws_queue_budget_unref (S9wsQueueBudget *budget);
+/* @beyond: bytes past the limit that do not count.  Whoever waits until it is not full
+ * any more is woken at the limit. */
+gboolean s9ws_queue_budget_is_full (S9wsQueueBudget *budget,
+                                    gssize           beyond);
 
 S9wsEvent *s9ws_event_new (S9wsEventKind kind);
 /* @budget: that of the queue that it is meant for, on the I/O thread; or NULL. */

@@ -80,9 +80,10 @@ s9ws_queue_budget_unref (S9wsQueueBudget *budget)
 }
 
 gboolean
-s9ws_queue_budget_is_full (S9wsQueueBudget *budget)
+s9ws_queue_budget_is_full (S9wsQueueBudget *budget,
+                           gssize           beyond)
 {
-  return budget->limit > 0 && (gssize) g_atomic_pointer_get (&budget->bytes) > budget->limit;
+  return budget->limit > 0 && (gssize) g_atomic_pointer_get (&budget->bytes) - beyond > budget->limit;
 }
 
 void

@@ -498,6 +498,9 @@ s9ws_options_class_init (S9wsOptionsClass *klass)
    * past it, it stops reading until events are taken off, so that TCP holds the server
    * back and nothing is dropped. 0 means no limit.
    *
+   * Once the client is closing, 16 MiB more may be queued, so that the server's answer,
+   * which comes behind all that it sent before, is read even if nobody takes events off.
+   *
    * Since: 0.1
    */
   properties[PROP_MAX_QUEUED_BYTES] =

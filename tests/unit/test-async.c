@@ -528,6 +528,86 @@ test_send_while_held (void)
   s9ws_async_client_join (client);
 }
 
+/* What the server sends behind the client's Close, and before it answers. */
+
+#define CLOSING_MAX (16 * 1024 * 1024) /* bytes that may be queued then beyond the limit */
+
+typedef struct
+{
+  guint n_before, n_after; /* messages */
+  gsize size;              /* of each, in bytes */
+  gboolean is_bounded;     /* more than may be queued */
+} Tail;
+
+static void
+script_tail (TestPeer *peer,
+             gpointer  user_data)
+{
+  const Tail *tail = user_data;
+  g_autofree char *payload = g_malloc0 (tail->size);
+  TestFrame frame;
+
+  test_peer_accept (peer, NULL, NULL);
+  for (guint i = 0; i < tail->n_before; i++)
+    test_peer_send_frame (peer, TEST_BINARY, TRUE, payload, tail->size);
+  g_assert_true (test_peer_read_frame (peer, &frame));
+  g_assert_cmpint (frame.opcode, ==, TEST_CLOSE);
+  for (guint i = 0; i < tail->n_after; i++)
+    test_peer_send_frame (peer, TEST_BINARY, TRUE, payload, tail->size);
+  test_peer_send_close (peer, 3001, NULL);
+  test_peer_wait_end (peer);
+}
+
+/* Until the queue has stopped growing, far beyond its limit. */
+static void
+wait_held (S9wsAsyncClient *client,
+           gsize            size)
+{
+  gssize queued = -1;
+
+  for (guint calm = 0; calm < 50;)
+    {
+      gssize now = get_queued (client);
+
+      calm = now == queued && (gsize) now * size > CLOSING_MAX / 4 ? calm + 1 : 0;
+      queued = now;
+      g_usleep (1000);
+    }
+}
+
+/* Nobody takes events off, and yet it ends by the server's answer; nothing is lost. */
+static void
+test_close_while_held (gconstpointer data)
+{
+  const Tail *tail = data;
+  g_autoptr (TestServer) server = test_server_new (script_tail, (gpointer) tail);
+  g_autoptr (S9wsOptions) options = create_options ("max-queued-bytes", (guint64) 1000, "close-timeout", 0u, NULL);
+  g_autoptr (S9wsAsyncClient) client = s9ws_async_client_new (test_server_get_uri (server), options);
+  S9wsEventKind kind = S9WS_EVENT_KIND_ACTIVATED;
+  guint n = 0;
+
+  g_assert_true (s9ws_async_client_start (client, NULL));
+  while (get_queued (client) < 2)
+    g_thread_yield ();
+  g_assert_true (s9ws_client_close (S9WS_CLIENT (client), 1000, NULL, NULL));
+  if (!tail->is_bounded)
+    s9ws_async_client_join (client);
+  else
+    wait_held (client, tail->size);
+  g_assert_cmpuint ((gsize) get_queued (client) * tail->size, <, 2 * CLOSING_MAX);
+
+  while (kind != S9WS_EVENT_KIND_QUIT)
+    {
+      g_autoptr (S9wsEvent) event = s9ws_async_client_pop_event (client);
+
+      kind = s9ws_event_get_kind (event);
+      n += kind == S9WS_EVENT_KIND_BINARY_MESSAGE;
+      if (kind == S9WS_EVENT_KIND_CONNECTION_CLOSED)
+        g_assert_cmpuint (s9ws_event_get_code (event), ==, 3001);
+    }
+  g_assert_cmpuint (n, ==, tail->n_before + tail->n_after);
+}
+
 /* Before it is open */
 
 static void
@@ -1232,6 +1312,47 @@ test_unref (gconstpointer data)
   wait_gone (&weak);
 }
 
+#define KEPT_SIZE (20 * 1024 * 1024) /* bytes: more than a closing client may queue */
+
+/* Says whether the client still reads behind its Close. */
+static void
+script_ping_dropped (TestPeer *peer,
+                     gpointer  user_data)
+{
+  TestGate *gate = user_data;
+  g_autofree char *payload = g_malloc0 (KEPT_SIZE);
+  TestFrame frame = { 0 };
+
+  test_peer_accept (peer, NULL, NULL);
+  test_peer_send_frame (peer, TEST_BINARY, TRUE, payload, KEPT_SIZE);
+  while (test_peer_read_frame (peer, &frame) && frame.opcode != TEST_CLOSE)
+    ;
+  g_assert_cmpint (frame.opcode, ==, TEST_CLOSE);
+  test_peer_send_frame (peer, TEST_PING, TRUE, "p", 1);
+  g_assert_true (test_peer_read_frame (peer, &frame));
+  g_assert_cmpint (frame.opcode, ==, TEST_PONG);
+  test_gate_open (gate);
+  test_peer_send_close (peer, 1001, NULL);
+  test_peer_wait_end (peer);
+}
+
+/* What a user keeps of the bare queue leaves no room, and who is gone needs none. */
+static void
+test_unref_while_held (void)
+{
+  TestGate gate = { 0 };
+  g_autoptr (TestServer) server = test_server_new (script_ping_dropped, &gate);
+  S9wsAsyncClient *client = create (server, "max-queued-bytes", 1000);
+  g_autoptr (S9wsEvent) kept = NULL;
+
+  g_assert_true (s9ws_async_client_start (client, NULL));
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_ACTIVATED);
+  kept = g_async_queue_pop (s9ws_async_client_get_queue (client));
+  g_assert_cmpint (s9ws_event_get_kind (kept), ==, S9WS_EVENT_KIND_BINARY_MESSAGE);
+  g_object_unref (client);
+  g_assert_true (test_gate_wait (&gate));
+}
+
 static void
 on_opened_unref (GObject      *object,
                  GAsyncResult *result,
@@ -1316,6 +1437,12 @@ main (int    argc,
   static const char *const wheres[] = { "here", "in-thread", "in-signal", "before-start", "with-messages-queued" };
   static const char *const no_threads[] = { "attach", "open-async", "open-and-attach", "open-and-run" };
   static const char *const strategies[] = { "default", "spin", "sleep", "wait", "adaptive" };
+  static const char *const tail_names[] = { "nothing-more", "more", "too-much" };
+  static const Tail tails[] = {
+    { .n_before = 20, .n_after = 0, .size = HELD_SIZE },
+    { .n_before = 20, .n_after = 500, .size = HELD_SIZE },
+    { .n_before = 20, .n_after = 48, .size = 1024 * 1024, .is_bounded = TRUE },
+  };
 
   g_test_init (&argc, &argv, NULL);
   start_watchdog (240);
@@ -1331,6 +1458,12 @@ main (int    argc,
   g_test_add_func ("/async/max-queued-bytes", test_max_queued_bytes);
   g_test_add_func ("/async/max-queued-bytes/trickling", test_max_queued_bytes_trickling);
   g_test_add_func ("/async/send-while-held", test_send_while_held);
+  for (guint i = 0; i < G_N_ELEMENTS (tails); i++)
+    {
+      g_autofree char *path = g_strconcat ("/async/close-while-held/", tail_names[i], NULL);
+
+      g_test_add_data_func (path, &tails[i], test_close_while_held);
+    }
   g_test_add_func ("/async/send-before-open", test_send_before_open);
   g_test_add_func ("/async/unsent", test_unsent);
   g_test_add_func ("/async/open-then-start", test_open_then_start);
@@ -1356,6 +1489,7 @@ main (int    argc,
       g_test_add_data_func (path, GUINT_TO_POINTER (i), test_no_thread);
     }
   g_test_add_func ("/async/unref/in-flood", test_unref_in_flood);
+  g_test_add_func ("/async/unref/while-held", test_unref_while_held);
   g_test_add_func ("/async/unref/then-cancel", test_unref_then_cancel);
   g_test_add_func ("/async/unref/while-opening", test_unref_while_opening);
   for (guint i = 0; i < G_N_ELEMENTS (strategies); i++)
