@@ -111,8 +111,8 @@ ensure_started (S9wsAsyncClient  *client,
   return s9ws_async_thread_start (thread, error);
 }
 
-/* For those who are not to be asked again: where there can be no thread, that is the end,
- * and the events tell of it. */
+/* Where there can be no thread, that is the end, and the events tell of it: whoever waits
+ * for them is not to wait for ever. */
 static gboolean
 start_or_end (S9wsAsyncClient  *client,
               GError          **error)
@@ -281,9 +281,11 @@ s9ws_async_client_run (S9wsClient    *client,
        !s9ws_async_client_open (client, NULL, &start_error)) ||
       !start_or_end (async, &start_error))
     {
+      /* Another thread that failed to open it may only be about to queue them. */
+      gint64 timeout = s9ws_async_thread_get_state (async->thread) == S9WS_STATE_CLOSED ? -1 : 0;
       S9wsEvent *event;
 
-      while ((event = s9ws_async_queue_pop (get_queue (async), 0)) != NULL)
+      while ((event = s9ws_async_queue_pop (get_queue (async), timeout)) != NULL)
         {
           deliver (G_OBJECT (client), event);
           s9ws_event_unref (event);
@@ -303,8 +305,8 @@ s9ws_async_client_receive (S9wsClient  *client,
   S9wsAsyncClient *async = S9WS_ASYNC_CLIENT (client);
   GError *start_error = NULL;
 
-  /* Where opening failed, the events of that are in the queue. */
-  if (!ensure_started (async, &start_error) &&
+  /* Where opening failed, the events of that are in the queue, or about to be. */
+  if (!start_or_end (async, &start_error) &&
       s9ws_async_thread_get_state (async->thread) != S9WS_STATE_CLOSED)
     {
       g_propagate_error (error, start_error);
@@ -485,8 +487,9 @@ s9ws_async_client_new (const char  *uri,
  * Starts the client's thread, which opens the connection if
  * [method@S9ws.Client.open] has not, and returns at once.
  *
- * Whether opening succeeds is told by the events. A thread that runs already is left
- * as it is. May be called from any thread.
+ * Whether opening succeeds is told by the events, and so is what is returned as an error
+ * here: the client has ended then. A thread that runs already is left as it is. May be
+ * called from any thread.
  *
  * Returns: %TRUE if the thread runs; otherwise %FALSE with
  *   %S9WS_ERROR_INVALID_CONFIGURATION, %S9WS_ERROR_CONNECTION_CLOSED if the client's
@@ -507,7 +510,7 @@ s9ws_async_client_start (S9wsAsyncClient  *client,
       return FALSE;
     }
 
-  return ensure_started (client, error);
+  return start_or_end (client, error);
 }
 
 /**

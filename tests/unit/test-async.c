@@ -1079,6 +1079,36 @@ test_invalid_race (void)
     }
 }
 
+static void
+on_end_count (S9wsClient *client,
+              guint      *n)
+{
+  ++*n;
+}
+
+/* Whoever runs a client that another thread has just failed to open tells of that. */
+static void
+test_run_race (void)
+{
+  for (guint i = 0; i < 300; i++)
+    {
+      g_autoptr (S9wsOptions) options = create_options ("ttl", 1000u, NULL);
+      g_autoptr (S9wsAsyncClient) client = s9ws_async_client_new ("ws://127.0.0.1:1/", options);
+      Race race = { .client = client, .n_missing = 2 };
+      GThread *thread;
+      guint n = 0;
+
+      g_signal_connect (client, "quit", G_CALLBACK (on_end_count), &n);
+      thread = g_thread_new ("starter", start_in_vain, &race);
+      g_atomic_int_add (&race.n_missing, -1);
+      while (s9ws_client_get_state (S9WS_CLIENT (client)) == S9WS_STATE_NEW)
+        ;
+      g_assert_false (s9ws_client_run (S9WS_CLIENT (client), NULL, NULL));
+      g_assert_cmpuint (n, ==, 1);
+      g_thread_join (thread);
+    }
+}
+
 /* A process that has no descriptor left: opening fails, where a thread that nobody could
  * wake would hang. */
 static void
@@ -1137,6 +1167,7 @@ on_opened_in_vain (GObject      *object,
 typedef enum
 {
   NO_THREAD_ATTACH,
+  NO_THREAD_START,
   NO_THREAD_OPEN_ASYNC,
   NO_THREAD_OPEN_AND_ATTACH,
   NO_THREAD_OPEN_AND_RUN,
@@ -1161,10 +1192,14 @@ test_no_thread (gconstpointer data)
     s9ws_client_open_async (S9WS_CLIENT (client), NULL, on_opened_in_vain, &is_done);
   else if (where == NO_THREAD_OPEN_AND_RUN)
     g_assert_false (s9ws_client_run (S9WS_CLIENT (client), NULL, &error));
+  else if (where == NO_THREAD_START)
+    g_assert_false (s9ws_async_client_start (client, NULL));
   else
     s9ws_async_client_attach (client, NULL);
   has_no_threads = FALSE;
 
+  if (where == NO_THREAD_START)
+    s9ws_async_client_attach (client, NULL);
   while (!g_str_has_suffix (log->str, "quit ") || !is_done)
     g_main_context_iteration (NULL, TRUE);
   g_assert_true (g_str_has_prefix (log->str, is_open ? "activated error(" : "error("));
@@ -1174,6 +1209,24 @@ test_no_thread (gconstpointer data)
   g_assert_nonnull (s9ws_client_get_end_report (S9WS_CLIENT (client)));
   g_assert_false (s9ws_async_client_start (client, NULL));
   s9ws_async_client_join (client);
+}
+
+/* Nobody who takes events off by hand waits for what cannot come. */
+static void
+test_no_thread_receive (void)
+{
+  g_autoptr (S9wsAsyncClient) client = s9ws_async_client_new ("ws://127.0.0.1:1/", NULL);
+  g_autoptr (S9wsEvent) event = NULL;
+
+  has_no_threads = TRUE;
+  event = s9ws_client_receive (S9WS_CLIENT (client), -1, NULL);
+  has_no_threads = FALSE;
+
+  g_assert_nonnull (event);
+  g_assert_cmpint (s9ws_event_get_kind (event), ==, S9WS_EVENT_KIND_ERROR);
+  g_assert_error (s9ws_event_get_error (event), S9WS_ERROR, S9WS_ERROR_IO);
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_QUIT);
+  g_assert_null (s9ws_async_client_pop_event (client));
 }
 
 /* The last reference */
@@ -1435,7 +1488,7 @@ main (int    argc,
       char **argv)
 {
   static const char *const wheres[] = { "here", "in-thread", "in-signal", "before-start", "with-messages-queued" };
-  static const char *const no_threads[] = { "attach", "open-async", "open-and-attach", "open-and-run" };
+  static const char *const no_threads[] = { "attach", "start", "open-async", "open-and-attach", "open-and-run" };
   static const char *const strategies[] = { "default", "spin", "sleep", "wait", "adaptive" };
   static const char *const tail_names[] = { "nothing-more", "more", "too-much" };
   static const Tail tails[] = {
@@ -1475,6 +1528,7 @@ main (int    argc,
   g_test_add_func ("/async/cancel-when-open", test_cancel_when_open);
   g_test_add_func ("/async/start-race", test_start_race);
   g_test_add_func ("/async/invalid-race", test_invalid_race);
+  g_test_add_func ("/async/run-race", test_run_race);
   g_test_add_func ("/async/no-descriptors", test_no_descriptors);
   for (guint i = 0; i < G_N_ELEMENTS (wheres); i++)
     {
@@ -1488,6 +1542,7 @@ main (int    argc,
 
       g_test_add_data_func (path, GUINT_TO_POINTER (i), test_no_thread);
     }
+  g_test_add_func ("/async/no-thread/receive", test_no_thread_receive);
   g_test_add_func ("/async/unref/in-flood", test_unref_in_flood);
   g_test_add_func ("/async/unref/while-held", test_unref_while_held);
   g_test_add_func ("/async/unref/then-cancel", test_unref_then_cancel);
