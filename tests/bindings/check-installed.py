@@ -85,7 +85,7 @@ int main () {
 PROJECT = '''
 project('consumer', 'c', default_options: ['werror=true'])
 s9ws_dep = dependency('s9ws-1', fallback: ['s9ws', 's9ws_dep'],
-  default_options: ['tests=false', 'examples=false', 'introspection=disabled', 'vapi=disabled'])
+  default_options: ['examples=false', 'introspection=disabled', 'vapi=disabled'])
 assert(s9ws_dep.type_name() == 'internal')
 assert(s9ws_dep.version() == '@VERSION@')
 executable('consumer', 'consumer.c', dependencies: s9ws_dep)
@@ -259,6 +259,7 @@ class Staging:
                 env=clean_environment())
             run('ninja', '-C', build, env=clean_environment())
             say_expected(build / 'consumer', env=clean_environment())
+            assert not (build / 'subprojects/s9ws/tests').exists(), 'with its tests'
             assert kind == 'shared' or not list(build.rglob('libs9ws-1.so')), 'not static'
 
 
