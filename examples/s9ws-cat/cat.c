@@ -20,6 +20,7 @@
 
 #include "input.h"
 #include "signals.h"
+#include "visible.h"
 
 #define EVENTS_PER_TURN 256
 #define BUFFER_LIMIT (1024 * 1024) /* bytes kept by the client, above which the input waits */
@@ -38,16 +39,26 @@ typedef struct
   gint64 close_time;
   gboolean is_closing; /* we have begun it */
   gboolean has_quit;
+  gboolean is_shown;  /* the output, on a terminal */
   gboolean is_unread; /* nobody reads the output any more */
   Status status;
 } Cat;
+
+/* What the server says is in some of it. */
+static void
+say (const char *message)
+{
+  g_autofree char *visible = isatty (STDERR_FILENO) ? cat_make_visible (message, strlen (message)) : NULL;
+
+  g_printerr ("s9ws-cat: %s\n", visible != NULL ? visible : message);
+}
 
 static void
 report (Cat        *cat,
         Status      status,
         const char *message)
 {
-  g_printerr ("s9ws-cat: %s\n", message);
+  say (message);
   /* The first failure is the cause of others. */
   if (cat->status == STATUS_CLOSED)
     cat->status = status;
@@ -85,10 +96,17 @@ write_message (Cat       *cat,
                S9wsEvent *event)
 {
   gsize size;
-  const guint8 *data = s9ws_event_get_data (event, &size);
+  const void *data = s9ws_event_get_data (event, &size);
+  g_autofree char *visible = NULL;
 
   if (cat->status == STATUS_DATA || (cat->options->one_message && cat->is_closing))
     return;
+
+  if (cat->is_shown)
+    {
+      data = visible = cat_make_visible (data, size);
+      size = strlen (visible);
+    }
 
   if (fwrite (data, 1, size, stdout) < size || (!cat->options->is_binary && putchar ('\n') == EOF))
     fail_output (cat);
@@ -134,7 +152,7 @@ on_connection_closed (Cat       *cat,
   if (!is_normal && cat->status == STATUS_CLOSED)
     report (cat, STATUS_ENDED, message);
   else if (cat->options->is_verbose)
-    g_printerr ("s9ws-cat: %s\n", message);
+    say (message);
 }
 
 static void
@@ -407,7 +425,7 @@ cat_run (const CatOptions *options)
   g_autoptr (S9wsClient) client = g_object_new (options->client_type, "uri", options->uri,
                                                 "options", options->connection, NULL);
   g_autoptr (GError) error = NULL;
-  Cat cat = { .options = options, .client = client };
+  Cat cat = { .options = options, .client = client, .is_shown = isatty (STDOUT_FILENO) };
 
   if (!s9ws_client_open (client, NULL, &error))
     {

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import tty
 
 TIMEOUT = 60  # seconds, for everything that is waited for: a busy machine is slow
 CLIENTS = ['blocking', 'non-blocking', 'async']
@@ -297,6 +298,34 @@ def test_pong_timeout():
         cat.end(0)
 
 
+def run_on_terminal(stream, *arguments, given):
+    """What it shows there."""
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    try:
+        subprocess.run([PROGRAM, *arguments], input=given, timeout=TIMEOUT, check=False, **{stream: theirs})
+    finally:
+        os.close(theirs)
+    shown = b''
+    # The end is an error, after all that has been written.
+    with open(ours, 'rb', buffering=0) as terminal, contextlib.suppress(OSError):
+        while part := terminal.read(4096):
+            shown += part
+    return shown.decode()
+
+
+def test_terminal():
+    """Whoever sends something does not steer it, and a pipe gets what was sent."""
+    sent = '\ta\x1b]0;title\x07\x7f\r\x9b31mé\n'.encode()
+    expect(run_on_terminal('stdout', '-1', URI, given=sent), '\ta\ufffd]0;title\ufffd\ufffd\ufffd\ufffd31mé\n')
+    expect(expect_end(0, '-1', URI, given=sent), sent)
+    expect(run_on_terminal('stdout', '-1', URI, given=b'!binary 1 3\n'), '\ufffd\ufffd\ufffd\n')
+    closing = b'!close 4000 x\x1b[2J\n'
+    shown = run_on_terminal('stderr', '-k', URI, given=closing)
+    assert shown.endswith('4000: x\ufffd[2J\n'), repr(shown)
+    expect_end(1, '-k', URI, given=closing, error='4000: x\x1b[2J')
+
+
 def test_unix_socket():
     """The other end of the socket is the server's, byte by byte."""
     port = int(re.search(r':(\d+)/', URI)[1])
@@ -383,7 +412,7 @@ EACH = [test_lines, test_last_line, test_binary, test_binary_among_lines, test_m
         test_ping, test_signals, test_reader_ends, test_tls, test_opening]
 ONCE = [test_certificate, test_strategies, test_headers_and_protocols, test_wait, test_one_message,
         test_stats, test_no_input, test_data, test_signal_before_open, test_signal_while_server_is_deaf,
-        test_pong_timeout, test_unix_socket, test_usage, test_help, test_manual_page, test_completion]
+        test_pong_timeout, test_terminal, test_unix_socket, test_usage, test_help, test_manual_page, test_completion]
 
 
 def main():
