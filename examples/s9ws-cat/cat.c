@@ -20,6 +20,7 @@
 
 #include "input.h"
 #include "signals.h"
+#include "stats.h"
 #include "visible.h"
 
 #define EVENTS_PER_TURN 256
@@ -371,22 +372,6 @@ wait_for_something (Cat    *cat,
 /* Ends */
 
 static void
-print_stats (S9wsClient *client)
-{
-  g_autoptr (S9wsStats) stats = s9ws_client_get_stats (client);
-
-  /* The tools of translators do not know G_GUINT64_FORMAT. */
-  g_printerr (_("Received: %llu messages, %llu bytes, in %llu reads\n"), (unsigned long long) stats->messages_received,
-              (unsigned long long) stats->bytes_received, (unsigned long long) stats->reads);
-  g_printerr (_("Sent: %llu messages, %llu bytes, in %llu writes\n"), (unsigned long long) stats->messages_sent,
-              (unsigned long long) stats->bytes_sent, (unsigned long long) stats->writes);
-  g_printerr (_("Pings: %llu received, %llu sent, %llu answered\n"), (unsigned long long) stats->pings_received,
-              (unsigned long long) stats->pings_sent, (unsigned long long) stats->round_trips);
-  if (stats->last_round_trip >= 0)
-    g_printerr (_("Last round trip: %.3f ms\n"), (double) stats->last_round_trip / 1000);
-}
-
-static void
 tell_opened (Cat *cat)
 {
   const char *protocol = s9ws_client_get_protocol (cat->client);
@@ -439,7 +424,7 @@ cat_run (const CatOptions *options)
   loop (&cat);
   cat_input_clear (&cat.input);
   if (options->shows_stats)
-    print_stats (client);
+    cat_print_stats (client);
 
   /* As any filter ends there, now that the server knows. */
   if (cat.is_unread)

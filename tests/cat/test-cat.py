@@ -215,7 +215,7 @@ def test_one_message():
 
 def test_stats():
     errors = run('-k', '-s', URI, given=b'Hello\n!close 1000 done\n')[2]
-    assert 'Received: 1 messages, 5 bytes' in errors and 'Sent: 2 messages, 21 bytes' in errors, errors
+    assert 'Received: 1 message, 5 bytes' in errors and 'Sent: 2 messages, 21 bytes' in errors, errors
 
 
 def test_no_input():
