@@ -1,4 +1,4 @@
-// S9ws.js: iteration over the events of a client, for GJS
+// S9ws.js: iteration over the events of a client, and reports as strings, for GJS
 //
 // GJS loads this with the typelib. It changes nothing that is there without it.
 //
@@ -79,5 +79,8 @@ function _init() {
   };
   S9ws.AsyncClient.prototype[Symbol.asyncIterator] = function () {
     return iterateAsync(S9ws, this);
+  };
+  S9ws.EndReport.prototype.toString = function () {
+    return this.to_string();
   };
 }

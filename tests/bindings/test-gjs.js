@@ -455,6 +455,7 @@ for (const kind of KINDS) {
     assertEqual(client.end_report.get_initiator(), S9ws.EndInitiator.LOCAL);
     assertEqual(client.end_report.get_received_reason(), 'enough');
     assertEqual(line, client.end_report.to_string());
+    assertEqual(line, `${client.end_report}`);
   };
 
   tests[`accept-certificate: ${kind.name}`] = async () => {

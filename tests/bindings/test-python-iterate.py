@@ -58,6 +58,9 @@ class TestIteration(TestCase):
             self.assertEqual(list(client), ['Grüße', BYTES, 'before\0after', '', b'', 'a\ufffdb'])
             self.assertEqual(client.props.state, S9ws.State.CLOSED)
             self.assertEqual(list(client), [])
+        report = client.props.end_report
+        self.assertIn('received 1000 “end”', str(report))
+        self.assertEqual([str(report), f'{client.get_end_report()}'], [report.to_string()] * 2)
 
     @each_client
     def test_elsewhere(self, client):

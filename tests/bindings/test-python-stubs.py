@@ -61,6 +61,7 @@ def run(uri: str) -> bool:
     if event is not None and event.get_kind() == S9ws.EventKind.TEXT_MESSAGE:
         print(str(event), bytes(event), event.get_kind().value_nick)
     print(client.props.state.value_nick, client.get_stats().messages_sent + 1)
+    print(client.props.end_report, str(client.get_end_report()).upper())
     return is_fine and has_ended and client.run(Gio.Cancellable())
 
 class Handler(GObject.Object, S9ws.Handler):

@@ -31,7 +31,7 @@ if typing.TYPE_CHECKING:
     Message = typing.Union[str, bytes]
 
 S9ws = get_introspection_module('S9ws')
-__all__ = ['AsyncClient', 'Client', 'Event']
+__all__ = ['AsyncClient', 'Client', 'EndReport', 'Event']
 
 # A wait in C comes back to Python this often, in µs: that is where the handlers of
 # signals run. Python has no other threads run them, and no other threads wait in turns.
@@ -162,6 +162,16 @@ class Event(S9ws.Event):
 
 
 Event = override(Event)
+
+
+class EndReport(S9ws.EndReport):
+    """How a connection ended. `str(report)` is its line for a log."""
+
+    def __str__(self) -> str:
+        return self.to_string()
+
+
+EndReport = override(EndReport)
 
 
 class Client(S9ws.Client):
