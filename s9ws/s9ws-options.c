@@ -698,6 +698,10 @@ s9ws_options_class_init (S9wsOptionsClass *klass)
    * follows the desktop's settings or the variables `http_proxy`, `https_proxy` and
    * `no_proxy` of the environment.
    *
+   * A resolver of the program's own may implement the asynchronous functions, for which
+   * cancelling and [property@S9ws.Options:connect-timeout] hold even if they never answer,
+   * or [vfunc@Gio.ProxyResolver.lookup] alone, which has to come back by itself.
+   *
    * Since: 0.1
    */
   properties[PROP_PROXY_RESOLVER] =

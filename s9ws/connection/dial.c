@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../s9ws-error.h"
+#include "proxy-resolver.h"
 
 typedef struct
 {
@@ -139,7 +140,12 @@ connect_on_own_context (const S9wsEndpoint    *endpoint,
   attempt->cancellable = g_cancellable_new ();
   g_main_context_push_thread_default (attempt->context);
 
-  g_socket_client_set_proxy_resolver (client, options->proxy_resolver);
+  if (options->proxy_resolver != NULL)
+    {
+      g_autoptr (GProxyResolver) resolver = s9ws_proxy_resolver_new (options->proxy_resolver);
+
+      g_socket_client_set_proxy_resolver (client, resolver);
+    }
   if (endpoint->socket_path == NULL)
     g_socket_client_set_local_address (client, options->local_address);
   g_signal_connect (client, "event", G_CALLBACK (on_event), attempt);

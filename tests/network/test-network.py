@@ -17,7 +17,7 @@ import daemons
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'bindings'))
 from recorder import PLAIN_URI, TLS_URI, Recorder, TestCase, main, make_options  # noqa: E402
-from gi.repository import Gio, S9ws  # noqa: E402
+from gi.repository import Gio, GLib, GObject, S9ws  # noqa: E402
 
 KINDS = S9ws.BlockingClient, S9ws.NonBlockingClient, S9ws.AsyncClient
 URIS = PLAIN_URI, TLS_URI
@@ -27,6 +27,45 @@ def get_proxy(scheme, name, password=None):
     password = password or os.environ['S9WS_TEST_PASSWORD']
     credentials = f'{os.environ["S9WS_TEST_USER"]}:{password}@' if name.endswith('BASIC') else ''
     return f'{scheme}://{credentials}{os.environ["S9WS_TEST_" + name]}'
+
+
+class Resolver(GObject.Object):
+    """What a program's own resolvers have in common: they note what they are asked for."""
+
+    def __init__(self, answer):
+        super().__init__()
+        self.answer = answer
+        self.asked = []
+
+    def look_up(self, uri):
+        self.asked.append(uri)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+class PlainResolver(Resolver, Gio.ProxyResolver):
+    """All that a program needs to write."""
+
+    def do_lookup(self, uri, cancellable):
+        return self.look_up(uri)
+
+
+class AsyncResolver(Resolver, Gio.ProxyResolver):
+    def do_lookup_async(self, uri, cancellable, callback, user_data):
+        self.asked.append(uri)
+        Gio.Task.new(self, cancellable, callback).return_boolean(True)
+
+    def do_lookup_finish(self, result):
+        return self.look_up(self.asked.pop())
+
+
+class MuteResolver(Resolver, Gio.ProxyResolver):
+    def do_lookup_async(self, uri, cancellable, callback, user_data):
+        self.look_up(uri)
+
+    def do_lookup_finish(self, result):
+        return []
 
 
 class RedirectHandler(http.server.BaseHTTPRequestHandler):
@@ -83,6 +122,52 @@ class NetworkTest(TestCase):
                         # Of localhost microsocks tries one address only, which may be ::1.
                         by_address = uri.replace('localhost', '127.0.0.1')
                         self.talk(kind, by_address, proxy_resolver=resolver)
+
+    def test_own_resolver(self):
+        direct = ['direct://']
+        proxies = [get_proxy('http', 'TINYPROXY')]
+        for make in (PlainResolver, AsyncResolver):
+            for answer in (direct, proxies, proxies + direct):
+                for kind in KINDS:
+                    for uri in URIS:
+                        with self.subTest(make=make, answer=answer, kind=kind, uri=uri):
+                            resolver = make(answer)
+                            self.talk(kind, uri, proxy_resolver=resolver)
+                            expected = uri.replace('ws', 'http', 1).rstrip('/')
+                            self.assertEqual(resolver.asked, [expected])
+
+    def test_own_resolver_fails(self):
+        failure = GLib.Error('no idea', 'g-io-error-quark', Gio.IOErrorEnum.NOT_FOUND)
+        for make in (PlainResolver, AsyncResolver):
+            for answer, message in ((failure, 'no idea'), ([], 'direct://')):
+                for kind in KINDS:
+                    with self.subTest(make=make, answer=answer, kind=kind):
+                        options = make_options(proxy_resolver=make(answer))
+                        client = kind.new(PLAIN_URI, options)
+                        error = self.assert_fails(S9ws.Error.CONNECT, client.open, None)
+                        self.assertIn(make.__name__, error.message)
+                        self.assertIn(message, error.message)
+                        self.assertEqual(client.props.end_report.get_error_number(), 0)
+
+    def test_own_resolver_is_mute(self):
+        """It leaves its caller waiting: neither a timeout nor who cancels waits along."""
+        for kind in KINDS:
+            with self.subTest(kind=kind):
+                options = make_options(proxy_resolver=MuteResolver(None), connect_timeout=50)
+                self.assert_fails(S9ws.Error.TIMED_OUT, kind.new(PLAIN_URI, options).open, None)
+
+                resolver = MuteResolver(None)
+                cancellable = Gio.Cancellable()
+                resolver.look_up = lambda uri: GLib.idle_add(cancellable.cancel)
+                client = kind.new(PLAIN_URI, make_options(proxy_resolver=resolver))
+                results = []
+                client.open_async(cancellable, lambda client, result: results.append(result))
+                while not results:
+                    GLib.MainContext.default().iteration(True)
+                with self.assertRaises(GLib.Error) as context:
+                    client.open_finish(results[0])
+                self.assertTrue(context.exception.matches(Gio.io_error_quark(),
+                                                          Gio.IOErrorEnum.CANCELLED))
 
     def test_wrong_password(self):
         resolver = Gio.SimpleProxyResolver.new(get_proxy('http', 'SQUID_BASIC', 'guessed'), None)
