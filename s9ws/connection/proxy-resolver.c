@@ -41,7 +41,8 @@ end_lookup (GTask *task)
   return TRUE;
 }
 
-/* A function of a binding may have failed without having said so. */
+/* A function of a binding may have failed without having said so.  GIO's own calls abort
+ * then: the program's functions are called without them. */
 static void
 return_proxies (GTask         *task,
                 char         **proxies,
@@ -74,7 +75,8 @@ on_looked_up (GObject      *object,
   g_autoptr (GTask) task = user_data;
   g_autoptr (GError) error = NULL;
   S9wsProxyResolver *resolver = g_task_get_source_object (task);
-  char **proxies = g_proxy_resolver_lookup_finish (resolver->program, result, &error);
+  GProxyResolverInterface *iface = G_PROXY_RESOLVER_GET_IFACE (resolver->program);
+  char **proxies = iface->lookup_finish (resolver->program, result, &error);
 
   return_proxies (task, proxies, error);
 }
@@ -117,7 +119,7 @@ s9ws_proxy_resolver_lookup_async (GProxyResolver      *proxy_resolver,
 
   if (iface->lookup_async == NULL || iface->lookup_finish == NULL)
     {
-      char **proxies = iface->lookup == NULL ? NULL : g_proxy_resolver_lookup (program, uri, cancellable, &error);
+      char **proxies = iface->lookup == NULL ? NULL : iface->lookup (program, uri, cancellable, &error);
 
       return_proxies (task, proxies, error);
       return;
@@ -126,7 +128,7 @@ s9ws_proxy_resolver_lookup_async (GProxyResolver      *proxy_resolver,
   if (cancellable != NULL)
     lookup->cancelled = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (on_cancelled),
                                                g_object_ref (task), (GClosureNotify) (GCallback) g_object_unref, 0);
-  g_proxy_resolver_lookup_async (program, uri, cancellable, on_looked_up, g_object_ref (task));
+  iface->lookup_async (program, uri, cancellable, on_looked_up, g_object_ref (task));
 }
 
 static char **

@@ -139,7 +139,8 @@ class NetworkTest(TestCase):
     def test_own_resolver_fails(self):
         failure = GLib.Error('no idea', 'g-io-error-quark', Gio.IOErrorEnum.NOT_FOUND)
         for make in (PlainResolver, AsyncResolver):
-            for answer, message in ((failure, 'no idea'), ([], 'direct://')):
+            for answer, message in ((failure, 'no idea'), ([], 'direct://'),
+                                    (ValueError('printed, and lost'), 'direct://')):
                 for kind in KINDS:
                     with self.subTest(make=make, answer=answer, kind=kind):
                         options = make_options(proxy_resolver=make(answer))
