@@ -83,7 +83,8 @@ def draw_throughput(figures, folder):
 
 def draw_waiting(figures, folder):
     works = {work: rows for work, rows in figures['times'].items() if work.startswith('one way, ')}
-    figure, all_axes = pyplot.subplots(1, len(works), figsize=(13, 4.8), sharey=True)
+    figure, all_axes = pyplot.subplots(1, len(works), figsize=(13, 4.8), sharey=True, squeeze=False)
+    all_axes = all_axes[0]
     for axes, (work, rows) in zip(all_axes, works.items()):
         for i, (strategy, values) in enumerate(rows.items()):
             axes.plot(max(values['cpu_share']['median'] * 100, 0.01), values['p50']['median'], 'o' if 'raw' not in strategy else 'x',

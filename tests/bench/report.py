@@ -44,6 +44,10 @@ LANGUAGES = [
 PEERS = ('Boost.Beast', 'wslay', 'libwebsockets', 'libsoup')
 
 
+def is_ours(peer):
+    return peer.startswith('s9ws')
+
+
 def format_number(value):
     if value >= 100:
         return f'{value:,.0f}'
