@@ -879,7 +879,8 @@ s9ws_async_thread_begin_message (S9wsAsyncThread  *thread,
   gboolean has_begun;
 
   g_mutex_lock (&thread->lock);
-  has_begun = check_open_locked (thread, error) && s9ws_sender_check_whole (&thread->sender, error);
+  has_begun = check_open_locked (thread, error) && s9ws_sender_check_whole (&thread->sender, error) &&
+              check_buffer_locked (thread, 0, error);
   if (has_begun)
     s9ws_sender_begin (&thread->sender, opcode);
   g_mutex_unlock (&thread->lock);

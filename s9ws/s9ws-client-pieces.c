@@ -25,7 +25,9 @@
  * server agreed to; [property@S9ws.Options:compression-threshold] does not matter.
  *
  * Returns: %TRUE; or %FALSE if no message was begun, with `G_IO_ERROR_PENDING` if another
- *   has been, %S9WS_ERROR_NOT_OPEN or %S9WS_ERROR_CONNECTION_CLOSED
+ *   has been, %S9WS_ERROR_BUFFER_FULL if more than
+ *   [property@S9ws.Options:max-buffered-amount] waits to be sent, %S9WS_ERROR_NOT_OPEN or
+ *   %S9WS_ERROR_CONNECTION_CLOSED
  *
  * Since: 0.1
  */

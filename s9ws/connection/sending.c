@@ -339,7 +339,8 @@ s9ws_connection_begin_message (S9wsConnection  *connection,
                                S9wsOpcode       opcode,
                                GError         **error)
 {
-  if (!s9ws_connection_check_phase (connection, error) || !s9ws_sender_check_whole (&connection->sender, error))
+  if (!s9ws_connection_check_phase (connection, error) || !s9ws_sender_check_whole (&connection->sender, error) ||
+      !s9ws_connection_check_room (connection, 0, error))
     return FALSE;
 
   s9ws_sender_begin (&connection->sender, opcode);

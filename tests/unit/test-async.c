@@ -661,6 +661,29 @@ test_unsent (void)
   g_assert_cmpuint (s9ws_client_get_response_status (base), ==, 503);
 }
 
+/* Messages without a piece are bytes, too. */
+static void
+test_begin_when_full (void)
+{
+  TestGate gate = { 0 };
+  g_autoptr (TestServer) server = test_server_new (script_refuse_at_gate, &gate);
+  g_autoptr (S9wsAsyncClient) client = create (server, "max-buffered-amount", 100);
+  S9wsClient *base = S9WS_CLIENT (client);
+  g_autoptr (GError) error = NULL;
+  guint n = 0;
+
+  g_assert_true (s9ws_async_client_start (client, NULL));
+  while (n < 1000 && s9ws_client_begin_message (base, S9WS_MESSAGE_KIND_TEXT, &error))
+    {
+      g_assert_true (s9ws_client_finish_message (base, NULL));
+      n++;
+    }
+  g_assert_error (error, S9WS_ERROR, S9WS_ERROR_BUFFER_FULL);
+  g_assert_cmpuint (n, ==, 100 / 6 + 1);
+  test_gate_open (&gate);
+  s9ws_async_client_join (client);
+}
+
 /* Opened by hand, then given its thread: what is sent in between goes out, too. */
 static void
 test_open_then_start (void)
@@ -1519,6 +1542,7 @@ main (int    argc,
     }
   g_test_add_func ("/async/send-before-open", test_send_before_open);
   g_test_add_func ("/async/unsent", test_unsent);
+  g_test_add_func ("/async/begin-when-full", test_begin_when_full);
   g_test_add_func ("/async/open-then-start", test_open_then_start);
   g_test_add_func ("/async/open-while-started", test_open_while_started);
   g_test_add_func ("/async/attach", test_attach);

@@ -260,6 +260,28 @@ test_buffer_full (void)
     }
 }
 
+/* Messages without a piece are bytes, too. */
+static void
+test_begin_when_full (void)
+{
+  g_autoptr (GError) error = NULL;
+  Fixture fixture;
+  guint n = 0;
+
+  fixture_init (&fixture);
+  fixture.config.max_buffered_amount = 100;
+  fixture_open (&fixture, headers[0]);
+  fixture.memory->room = 0;
+  while (n < 1000 && s9ws_connection_begin_message (fixture.connection, S9WS_OPCODE_TEXT, &error))
+    {
+      finish (&fixture);
+      n++;
+    }
+  g_assert_error (error, S9WS_ERROR, S9WS_ERROR_BUFFER_FULL);
+  g_assert_cmpuint (n, ==, 100 / 6 + 1);
+  fixture_clear (&fixture);
+}
+
 /* Turning compression off does not change a message that has begun. */
 static void
 test_compress (void)
@@ -447,6 +469,7 @@ main (int    argc,
   g_test_add_func ("/pieces/not-begun", test_not_begun);
   g_test_add_func ("/pieces/text", test_text);
   g_test_add_func ("/pieces/buffer-full", test_buffer_full);
+  g_test_add_func ("/pieces/begin-when-full", test_begin_when_full);
   g_test_add_func ("/pieces/compress", test_compress);
   g_test_add_func ("/pieces/idle", test_idle);
   g_test_add_func ("/pieces/receive", test_receive);
