@@ -6,7 +6,7 @@
 
 #include "s9ws-async-queue.h"
 
-#define EVENTS_PER_DISPATCH 256      /* then others of the context have a turn ... */
+#define EVENTS_PER_DISPATCH 1024     /* then others of the context have a turn ... */
 #define TIME_PER_DISPATCH (4 * 1000) /* ... and after this long, in µs */
 
 /* As long as there is more, the source steps back to where GTK redraws, or no frame
