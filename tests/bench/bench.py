@@ -114,4 +114,4 @@ def count_reads(build, *arguments, **more):
 
 
 def summarize(values):
-    return {'median': statistics.median(values), 'min': min(values), 'max': max(values)}
+    return {'median': statistics.median(values), 'min': min(values), 'max': max(values), 'rounds': values}

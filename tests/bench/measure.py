@@ -198,6 +198,15 @@ def get_cases(seconds):
     yield from get_waiting_cases(seconds)
 
 
+def shuffle(cases, seed):
+    """Those of one work stay together, as they are compared, but not always in one order."""
+    generator = random.Random(seed)
+    works = list(dict.fromkeys(case.work for case in cases))
+    generator.shuffle(works)
+    generator.shuffle(cases)
+    cases.sort(key=lambda case: works.index(case.work))
+
+
 def is_quick_case(case):
     """What starts slowly, as interpreters do, is run for one figure."""
     return case.work in QUICK_WORKS and (case.peer not in SCRIPTED | LANGUAGES or case.work == 'inbound 64 B text')
@@ -214,8 +223,7 @@ def measure_times(build, is_quick):
 
     with bench.Server(build, with_tls=True) as server:
         for i in range(n_rounds + 1):
-            # Not always after the same neighbour.
-            random.Random(i).shuffle(cases)
+            shuffle(cases, i)
             for case in cases:
                 if (case.work, case.peer) in failed:
                     continue

@@ -9,6 +9,7 @@ Usage: report.py FILE [--readme|--waiting]
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 import json
+import statistics
 import sys
 
 import instructions
@@ -58,6 +59,11 @@ def format_spread(figure):
     return f'{format_number(figure["median"])} ({format_number(figure["min"])} – {format_number(figure["max"])})'
 
 
+def get_ratio(ours, limit):
+    """The median of what it is in each round: a machine is not the same in all of them."""
+    return statistics.median(a / max(b, 1e-9) for a, b in zip(ours['rounds'], limit['rounds']))
+
+
 def get_value(figures, work, peer, metric):
     return figures['times'].get(work, {}).get(peer, {}).get(metric)
 
@@ -91,7 +97,7 @@ def get_summary(figures):
         name = f'{work}, {way}' if way else work
         soup = get_value(figures, work, 'libsoup', metric)
         yield (f'| {name}: {UNITS[metric]} | {format_number(values[0]["median"])} '
-               f'| {format_number(values[1]["median"])} ({limit}) | {values[0]["median"] / values[1]["median"]:.2f} '
+               f'| {format_number(values[1]["median"])} ({limit}) | {get_ratio(*values):.2f} '
                f'| {get_best_peer(figures, work, metric, is_lower_better)} '
                f'| {format_number(soup["median"]) if soup else ""} |')
     yield ''
@@ -160,8 +166,7 @@ def get_work_table(work, rows):
     for peer, figures in rows.items():
         cells = [format_spread(figures[metric]) if metric in figures else '' for metric in metrics.values()]
         if reference:
-            ratio = figures[first]['median'] / max(rows[reference][first]['median'], 1e-9)
-            cells.append(f'{ratio:.2f}')
+            cells.append(f'{get_ratio(figures[first], rows[reference][first]):.2f}')
         yield f'| {peer} | ' + ' | '.join(cells) + ' |'
     yield ''
 
