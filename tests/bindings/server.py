@@ -23,6 +23,7 @@ import ssl
 import sys
 
 import websockets
+from websockets.legacy.server import serve as serve_websockets
 
 PROTOCOLS = ['echo', 'chat']
 
@@ -69,7 +70,7 @@ async def refuse(path, headers):
 
 
 def serve(tls):
-    return websockets.serve(serve_connection, '127.0.0.1', 0, ssl=tls, subprotocols=PROTOCOLS,
+    return serve_websockets(serve_connection, '127.0.0.1', 0, ssl=tls, subprotocols=PROTOCOLS,
                             process_request=refuse, ping_interval=None)
 
 
