@@ -13,10 +13,21 @@ const BATCH = 64;
 const MAX_TIME = 50000;
 const MAX_BYTES = 8 * 1024 * 1024;
 
+// Newer versions of GLib have it in a namespace of its own.
+function findFdAdd() {
+  try {
+    return imports.gi.GLibUnix.fd_add_full;
+  } catch {
+    return GLib.unix_fd_add_full;
+  }
+}
+
+const fdAdd = findFdAdd();
+
 // Until there is an event, and others have had their turn.
 function wait(client) {
   return new Promise(resolve => {
-    GLib.unix_fd_add_full(GLib.PRIORITY_DEFAULT_IDLE, client.get_event_fd(), GLib.IOCondition.IN,
+    fdAdd(GLib.PRIORITY_DEFAULT_IDLE, client.get_event_fd(), GLib.IOCondition.IN,
       () => {
         resolve();
         return GLib.SOURCE_REMOVE;

@@ -46,7 +46,7 @@ main (int    argc,
     }
   else
     {
-      S9wsClient *client = s9ws_blocking_client_new (argv[1], NULL);
+      S9wsClient *client = S9WS_CLIENT (s9ws_blocking_client_new (argv[1], NULL));
 
       if (!s9ws_client_open (client, NULL, &error))
         say (error);
