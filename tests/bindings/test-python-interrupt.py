@@ -163,7 +163,8 @@ except KeyboardInterrupt:
 }
 
 # Takes all numbers although it is interrupted again and again, where chance has it, but
-# never outside of the try: the next one is sent once that has been entered again. What was
+# never outside of the try: the next one is sent once that has been entered again. A function
+# takes, as newer Pythons do not count every jump of a loop to the try around it. What was
 # taken off is noted without a call before, which Ctrl-C could follow.
 COUNT = '''
 import threading
@@ -180,6 +181,10 @@ def interrupt():
             os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.0002)
 
+def take():
+    while len(taken) < n_numbers:
+%s
+
 client.start() if kind == 'AsyncClient' else client.open()
 while client.receive(-1).get_kind() != S9ws.EventKind.ACTIVATED:
     pass
@@ -188,8 +193,7 @@ thread.start()
 while len(taken) < n_numbers:
     try:
         is_trying = True
-        while len(taken) < n_numbers:
-%s
+        take()
     except KeyboardInterrupt:
         n_interrupts += 1
 thread.join()
@@ -201,30 +205,30 @@ client.force_quit()
 
 COUNTS = {
     'for': '''
-            for number in client:
-                taken.append(number)
-                if len(taken) >= n_numbers:
-                    break
+        for number in client:
+            taken.append(number)
+            if len(taken) >= n_numbers:
+                break
 ''',
     'events': '''
-            for event in client.events():
-                taken.append(event)
-                if len(taken) >= n_numbers:
-                    break
+        for event in client.events():
+            taken.append(event)
+            if len(taken) >= n_numbers:
+                break
 ''',
 } | {
     name: f'''
-            while len(taken) < n_numbers:
-                event = client.{name}({arguments})
-                if event is not None:
-                    taken.append(event)
+        while len(taken) < n_numbers:
+            event = client.{name}({arguments})
+            if event is not None:
+                taken.append(event)
 ''' for name, arguments in (('receive', '-1'), ('pop_event', ''), ('try_pop_event', ''),
                             ('timeout_pop_event', '100000'))
 } | {
     'pop_events': '''
-            while len(taken) < n_numbers:
-                events = client.pop_events(100, -1)
-                taken.extend(events)
+        while len(taken) < n_numbers:
+            events = client.pop_events(100, -1)
+            taken.extend(events)
 ''',
 }
 
