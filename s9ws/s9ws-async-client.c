@@ -108,6 +108,13 @@ ensure_started (S9wsAsyncClient  *client,
       return FALSE;
     }
 
+  /* Who was the first may have failed at once. */
+  if (begin_error != NULL && s9ws_async_thread_get_state (thread) == S9WS_STATE_CLOSED)
+    {
+      s9ws_client_set_state_error (S9WS_STATE_CLOSED, error);
+      return FALSE;
+    }
+
   return s9ws_async_thread_start (thread, error);
 }
 
