@@ -90,28 +90,12 @@ ensure_started (S9wsAsyncClient  *client,
   S9wsAsyncThread *thread = client->thread;
   g_autoptr (GError) begin_error = NULL;
 
-  if (s9ws_async_thread_is_started (thread))
-    return TRUE;
-
-  if (s9ws_async_thread_get_state (thread) == S9WS_STATE_CLOSED)
-    {
-      s9ws_client_set_state_error (S9WS_STATE_CLOSED, error);
-      return FALSE;
-    }
-
   /* Another may be the first to begin, and then starts what we start. */
   if (s9ws_async_thread_get_state (thread) == S9WS_STATE_NEW &&
       !s9ws_async_thread_begin (thread, base->uri, base->options, &begin_error) &&
       !g_error_matches (begin_error, G_IO_ERROR, G_IO_ERROR_PENDING))
     {
       g_propagate_error (error, g_steal_pointer (&begin_error));
-      return FALSE;
-    }
-
-  /* Who was the first may have failed at once. */
-  if (begin_error != NULL && s9ws_async_thread_get_state (thread) == S9WS_STATE_CLOSED)
-    {
-      s9ws_client_set_state_error (S9WS_STATE_CLOSED, error);
       return FALSE;
     }
 

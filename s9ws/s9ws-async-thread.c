@@ -680,10 +680,14 @@ s9ws_async_thread_start (S9wsAsyncThread  *thread,
   GThread *io_thread;
 
   g_mutex_lock (&thread->lock);
-  if (thread->is_started)
+  if (thread->is_started || s9ws_async_thread_get_state (thread) == S9WS_STATE_CLOSED)
     {
+      gboolean is_started = thread->is_started;
+
       g_mutex_unlock (&thread->lock);
-      return TRUE;
+      if (!is_started)
+        s9ws_client_set_state_error (S9WS_STATE_CLOSED, error);
+      return is_started;
     }
 
   g_atomic_ref_count_inc (&thread->ref_count);
