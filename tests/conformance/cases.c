@@ -75,6 +75,41 @@ log_frame (const TestFrame *frame,
 }
 
 void
+case_see_answered (TestPeer     *peer,
+                   CaseAnswered *answered)
+{
+  char bytes[64];
+  gsize n;
+
+  if (answered->is_fine)
+    {
+      test_peer_close (peer, 1000, NULL, NULL);
+      return;
+    }
+
+  while ((n = test_peer_read (peer, bytes, sizeof bytes)) > 0)
+    answered->n_more += n;
+  answered->was_closed = test_peer_get_end (peer) == TEST_END_EOF;
+}
+
+void
+case_answer (const Case   *test,
+             TestScript    script,
+             CaseAnswered *answered,
+             gpointer      user_data,
+             S9wsOptions  *options)
+{
+  g_autofree char *log = case_run (test, script, NULL, user_data, options);
+
+  g_assert_cmpstr (log, ==, answered->is_fine ? "activated closed(1000) quit " : "error(4) quit ");
+  if (!answered->is_fine)
+    {
+      g_assert_cmpuint (answered->n_more, ==, 0);
+      g_assert_true (answered->was_closed);
+    }
+}
+
+void
 case_log_frames (TestPeer *peer,
                  GString  *seen)
 {

@@ -62,6 +62,25 @@ typedef struct
   const char *headers; /* more lines of the answer to the upgrade; NULL: none */
 } CaseReceived;
 
+/* An answer to the upgrade, and what the client did after it. */
+typedef struct
+{
+  gboolean is_fine;
+  gsize n_more; /* bytes that came */
+  gboolean was_closed;
+} CaseAnswered;
+
+/* Behind the answer: a Close where that is fine, or all that the client sends still. */
+void case_see_answered (TestPeer     *peer,
+                        CaseAnswered *answered);
+
+/* Runs a client against such a script.  One whose opening failed sends no frame, and closes. */
+void case_answer (const Case   *test,
+                  TestScript    script,
+                  CaseAnswered *answered,
+                  gpointer      user_data,
+                  S9wsOptions  *options);
+
 /* Ends of the two strings. */
 #define FINE "closed(1000) "
 #define CLOSED "close(1000) ", TRUE

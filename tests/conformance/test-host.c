@@ -76,23 +76,6 @@ script_host (TestPeer *peer,
   test_peer_close (peer, 1000, NULL, NULL);
 }
 
-static TestServer *
-create_proxy (const Case *test,
-              Requests   *requests)
-{
-  g_autofree char *certificate = get_certificate ("good");
-  g_autofree char *key = get_certificate ("good-key");
-  TestServerConfig config = {
-    .script = script_host,
-    .user_data = requests,
-    .certificate_file = test->is_secure ? certificate : NULL,
-    .key_file = test->is_secure ? key : NULL,
-    .defer_tls = TRUE,
-  };
-
-  return test_server_new_with_config (&config);
-}
-
 /* The certificate is for localhost, whatever the server is called here. */
 static S9wsOptions *
 create_host_options (const Host *rule,
@@ -112,7 +95,7 @@ test_host (gconstpointer data)
   const Case *test = data;
   const Host *rule = test->data;
   Requests requests = { test, NULL, NULL };
-  g_autoptr (TestServer) proxy = create_proxy (test, &requests);
+  g_autoptr (TestServer) proxy = create_proxy (test->is_secure, script_host, &requests);
   g_autoptr (S9wsOptions) options = create_host_options (rule, proxy);
   g_autofree char *uri = g_strconcat (test->is_secure ? "wss:" : "ws:", rule->rest, NULL);
   g_autoptr (S9wsClient) client = create_client (test->kind, uri, options);

@@ -30,25 +30,6 @@ create_server (const Case *test,
                          : test_server_new (script, user_data);
 }
 
-/* A server that starts in clear, as a proxy, and is the server behind itself. */
-static TestServer *
-create_proxy (const Case *test,
-              TestScript  script,
-              gpointer    user_data)
-{
-  g_autofree char *certificate = get_certificate ("good");
-  g_autofree char *key = get_certificate ("good-key");
-  TestServerConfig config = {
-    .script = script,
-    .user_data = user_data,
-    .certificate_file = test->is_secure ? certificate : NULL,
-    .key_file = test->is_secure ? key : NULL,
-    .defer_tls = TRUE,
-  };
-
-  return test_server_new_with_config (&config);
-}
-
 static S9wsClient *
 create_client_by (const Case *test,
                   const char *uri,
@@ -294,7 +275,7 @@ check_scripted (const Case *test,
                 const char *scheme,
                 TestScript  script)
 {
-  g_autoptr (TestServer) proxy = create_proxy (test, script, GINT_TO_POINTER (test->is_secure));
+  g_autoptr (TestServer) proxy = create_proxy (test->is_secure, script, GINT_TO_POINTER (test->is_secure));
   g_autofree char *proxy_uri = NULL;
   g_autoptr (S9wsTlsContext) context = NULL;
   g_autoptr (GProxyResolver) resolver = NULL;
@@ -356,7 +337,7 @@ test_broken (gconstpointer data)
 
   for (gsize i = 0; i < G_N_ELEMENTS (scripts); i++)
     {
-      g_autoptr (TestServer) proxy = create_proxy (test, scripts[i], NULL);
+      g_autoptr (TestServer) proxy = create_proxy (test->is_secure, scripts[i], NULL);
       g_autofree char *proxy_uri = g_strdup_printf ("http://user:guessed@127.0.0.1:%u", test_server_get_port (proxy));
 
       check_refusal (test, test->is_secure ? "wss://server.example/" : "ws://server.example/", proxy_uri,
@@ -397,7 +378,7 @@ static void
 test_timeout (gconstpointer data)
 {
   const Case *test = data;
-  g_autoptr (TestServer) proxy = create_proxy (test, script_mute, NULL);
+  g_autoptr (TestServer) proxy = create_proxy (test->is_secure, script_mute, NULL);
   g_autofree char *proxy_uri = g_strdup_printf ("http://127.0.0.1:%u", test_server_get_port (proxy));
   g_autoptr (GProxyResolver) resolver = g_simple_proxy_resolver_new (proxy_uri, NULL);
   g_autoptr (S9wsOptions) options = create_options ("proxy-resolver", resolver, "connect-timeout", 20, NULL);
@@ -413,7 +394,7 @@ test_cancel (gconstpointer data)
 {
   const Case *test = data;
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
-  g_autoptr (TestServer) proxy = create_proxy (test, script_mute, cancellable);
+  g_autoptr (TestServer) proxy = create_proxy (test->is_secure, script_mute, cancellable);
   g_autofree char *proxy_uri = g_strdup_printf ("http://127.0.0.1:%u", test_server_get_port (proxy));
   g_autoptr (S9wsClient) client = create_client_by (test, "ws://server.example/", proxy_uri);
   g_autoptr (GError) error = NULL;
@@ -476,7 +457,7 @@ test_environment (gconstpointer data)
 {
   const Case *test = data;
   const char *scheme = test->is_secure ? "wss" : "ws";
-  g_autoptr (TestServer) proxy = create_proxy (test, script_connect, GINT_TO_POINTER (test->is_secure));
+  g_autoptr (TestServer) proxy = create_proxy (test->is_secure, script_connect, GINT_TO_POINTER (test->is_secure));
   g_autoptr (TestServer) server = create_server (test, test_script_echo, NULL);
   guint16 proxy_port = test_server_get_port (proxy);
   guint16 server_port = test_server_get_port (server);

@@ -34,6 +34,24 @@ get_certificate (const char *name)
   return g_strdup_printf ("%s/%s.pem", g_getenv ("S9WS_TEST_CERTIFICATES"), name);
 }
 
+TestServer *
+create_proxy (gboolean   is_secure,
+              TestScript script,
+              gpointer   user_data)
+{
+  g_autofree char *certificate = get_certificate ("good");
+  g_autofree char *key = get_certificate ("good-key");
+  TestServerConfig config = {
+    .script = script,
+    .user_data = user_data,
+    .certificate_file = is_secure ? certificate : NULL,
+    .key_file = is_secure ? key : NULL,
+    .defer_tls = TRUE,
+  };
+
+  return test_server_new_with_config (&config);
+}
+
 S9wsOptions *
 create_options (const char *first_property,
                 ...)

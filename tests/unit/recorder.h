@@ -32,6 +32,12 @@ S9wsOptions *create_options (const char *first_property,
 /* The path of a file that was made for the tests. */
 char *get_certificate (const char *name);
 
+/* A server that starts in clear, as a proxy, and is the server behind itself: with TLS once
+ * the script has called test_peer_start_tls (), if it is secure. */
+TestServer *create_proxy (gboolean   is_secure,
+                          TestScript script,
+                          gpointer   user_data);
+
 /* "activated text(Hello) closed(1000,bye) quit "; an error is error(CODE).  poll and
  * idle are left out. */
 void record_signals (S9wsClient *client,
