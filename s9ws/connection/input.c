@@ -37,14 +37,21 @@ store_new (void)
   return store;
 }
 
+/* With the lock held, or by the last owner. */
+static void
+free_blocks (S9wsBlockStore *store)
+{
+  while (store->n_blocks > 0)
+    g_free (store->blocks[--store->n_blocks]);
+}
+
 static void
 store_unref (S9wsBlockStore *store)
 {
   if (!g_atomic_int_dec_and_test (&store->ref_count))
     return;
 
-  while (store->n_blocks > 0)
-    g_free (store->blocks[--store->n_blocks]);
+  free_blocks (store);
   g_mutex_clear (&store->lock);
   g_free (store);
 }
@@ -89,8 +96,7 @@ store_empty (S9wsBlockStore *store)
 {
   g_mutex_lock (&store->lock);
   store->is_in_use = FALSE;
-  while (store->n_blocks > 0)
-    g_free (store->blocks[--store->n_blocks]);
+  free_blocks (store);
   g_mutex_unlock (&store->lock);
 }
 
