@@ -172,21 +172,26 @@ unlock_and_wake (S9wsAsyncQueue *queue)
     wake_source (source, context);
 }
 
-void
+guint
 s9ws_async_queue_push (S9wsAsyncQueue *queue,
                        GPtrArray      *events)
 {
+  int length;
+
   if (events->len == 0)
-    return;
+    return 0;
 
   s9ws_events_charge (events, queue->budget);
   g_async_queue_lock (queue->queue);
   for (guint i = 0; i < events->len; i++)
     g_async_queue_push_unlocked (queue->queue, events->pdata[i]);
+  length = g_async_queue_length_unlocked (queue->queue);
   update_event_fd (queue);
   unlock_and_wake (queue);
 
   g_ptr_array_set_size (events, 0);
+  /* Negative where somebody waits for more. */
+  return (guint) MAX (length, 0);
 }
 
 /* With the lock held: what an item popped stands for. */

@@ -22,9 +22,10 @@ gboolean s9ws_async_queue_prepare (S9wsAsyncQueue  *queue,
                                    gssize           limit,
                                    GError         **error);
 
-/* I/O thread: queues all of @events under one lock and wakes the context once. */
-void s9ws_async_queue_push (S9wsAsyncQueue *queue,
-                            GPtrArray      *events);
+/* I/O thread: queues all of @events under one lock and wakes the context once.  Returns how
+ * many are queued then, or 0 if @events is empty. */
+guint s9ws_async_queue_push (S9wsAsyncQueue *queue,
+                             GPtrArray      *events);
 
 /* Any thread.  @timeout in µs, -1: no bound.  NULL once QUIT has been taken off. */
 S9wsEvent *s9ws_async_queue_pop       (S9wsAsyncQueue *queue,

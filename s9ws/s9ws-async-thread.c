@@ -21,6 +21,11 @@
 #define SENDER_DELAY G_USEC_PER_SEC            /* µs after which a deflater is given back */
 #define ABANDONED_TIMEOUT (5 * G_USEC_PER_SEC) /* µs for the closing handshake, at most */
 #define CLOSING_MAX (16 * 1024 * 1024)         /* bytes: more than sockets hold back */
+#define MANY_QUEUED 8192                       /* events: whoever takes them off is far behind */
+#define PAUSE_DIVISOR 64                       /* events: nobody takes off so many in a µs */
+#define PAUSE_MAX 1000                         /* µs */
+#define FEW_QUEUED 1024                        /* events: what they are made of may be kept */
+#define TRIM_DELAY G_USEC_PER_SEC              /* µs without more, after which it is given back */
 
 struct _S9wsAsyncThread
 {
@@ -78,6 +83,8 @@ typedef struct
   S9wsStrategy strategy;
   gint64 abandoned_until; /* monotonic µs; 0: not abandoned */
   gint64 sender_time;     /* a copy of the thread's; 0: nothing is to be given back */
+  gint64 trim_time;       /* when the memory of events is given back; 0: there is little */
+  guint n_queued;         /* events, once those of this turn had been queued; 0: none had come */
 } Loop;
 
 S9wsAsyncThread *
@@ -155,7 +162,7 @@ set_state_locked (S9wsAsyncThread *thread,
 
 /* Events */
 
-static void
+static guint
 push_now (S9wsAsyncThread *thread,
           GPtrArray       *events)
 {
@@ -166,7 +173,7 @@ push_now (S9wsAsyncThread *thread,
       g_ptr_array_set_size (events, 0);
     }
 
-  s9ws_async_queue_push (thread->queue, events);
+  return s9ws_async_queue_push (thread->queue, events);
 }
 
 /* What was accepted and cannot be sent any more. */
@@ -520,7 +527,9 @@ publish (Loop *loop)
     }
   g_mutex_unlock (&thread->lock);
 
-  push_now (thread, loop->batch);
+  loop->n_queued = push_now (thread, loop->batch);
+  if (loop->n_queued > FEW_QUEUED)
+    loop->trim_time = g_get_monotonic_time () + TRIM_DELAY;
 }
 
 static S9wsWaitStrategy
@@ -534,6 +543,7 @@ bound_wait (Loop   *loop,
             gint64  timeout)
 {
   timeout = s9ws_wait_bound (s9ws_connection_bound_wait (loop->connection, timeout), loop->abandoned_until);
+  timeout = s9ws_wait_bound (timeout, loop->trim_time);
   return s9ws_wait_bound (timeout, loop->sender_time);
 }
 
@@ -561,6 +571,26 @@ sleep_until_ready (Loop     *loop,
     s9ws_waker_reset (&budget->waker);
 }
 
+/* More events would only be made of new memory, and have left the caches by the time that
+ * somebody takes them off: the socket keeps what comes as well.  The pause ends before
+ * there could be nothing to be taken off. */
+static void
+pause_reading (Loop *loop)
+{
+  sleep_until_ready (loop, s9ws_connection_get_poll_events (loop->connection) & (short) ~POLLIN, FALSE,
+                     MIN (loop->n_queued / PAUSE_DIVISOR, PAUSE_MAX));
+}
+
+static void
+trim (Loop *loop)
+{
+  if (g_get_monotonic_time () < loop->trim_time)
+    return;
+
+  s9ws_queue_budget_trim (s9ws_async_queue_get_budget (loop->thread->queue));
+  loop->trim_time = 0;
+}
+
 static void
 wait_for_work (Loop     *loop,
                gboolean  is_first)
@@ -570,6 +600,8 @@ wait_for_work (Loop     *loop,
   short events = s9ws_connection_get_poll_events (loop->connection);
   gint64 timeout;
 
+  if (G_UNLIKELY (loop->trim_time != 0))
+    trim (loop);
   if (is_full (loop))
     {
       sleep_until_ready (loop, events & (short) ~POLLIN, TRUE, -1);
@@ -597,6 +629,8 @@ run_loop (Loop    *loop,
       publish (loop);
       if (result == S9WS_RECEIVE_AGAIN)
         wait_for_work (loop, is_first);
+      else if (loop->n_queued >= MANY_QUEUED)
+        pause_reading (loop);
       is_first = result == S9WS_RECEIVE_MESSAGE;
 
       send_outbox (loop);

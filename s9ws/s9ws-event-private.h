@@ -30,6 +30,8 @@ typedef struct
 
 S9wsQueueBudget *s9ws_queue_budget_new   (void);
 void             s9ws_queue_budget_unref (S9wsQueueBudget *budget);
+/* I/O thread: gives back what memory of events it keeps. */
+void s9ws_queue_budget_trim (S9wsQueueBudget *budget);
 /* @beyond: bytes past the limit that do not count.  Whoever waits until it is not full
  * any more is woken at the limit. */
 gboolean s9ws_queue_budget_is_full (S9wsQueueBudget *budget,

@@ -41,7 +41,7 @@ G_DEFINE_BOXED_TYPE (S9wsEvent, s9ws_event, s9ws_event_ref, s9ws_event_unref)
 #define IS_CHARGED 2 /* until it has been taken off; by then it has one owner */
 
 #define SMALL_SIZE 120    /* bytes, with the one behind for a NUL */
-#define MAX_RETURNED 1024 /* events: some 200 KiB, as many as a read brings */
+#define MAX_RETURNED 4096 /* events: not quite 1 MiB */
 
 /* The budget */
 
@@ -67,14 +67,34 @@ free_chain (S9wsEvent *event)
     }
 }
 
+/* All at once, so that none can have been taken and come back meanwhile. */
+static S9wsEvent *
+take_all_returned (S9wsQueueBudget *budget)
+{
+  S9wsEvent *events;
+
+  if (g_atomic_pointer_get (&budget->returned) == NULL)
+    return NULL;
+
+  events = g_atomic_pointer_exchange (&budget->returned, NULL);
+  g_atomic_int_set (&budget->n_returned, 0);
+  return events;
+}
+
+void
+s9ws_queue_budget_trim (S9wsQueueBudget *budget)
+{
+  free_chain (g_steal_pointer (&budget->spare));
+  free_chain (take_all_returned (budget));
+}
+
 void
 s9ws_queue_budget_unref (S9wsQueueBudget *budget)
 {
   if (!g_atomic_int_dec_and_test (&budget->ref_count))
     return;
 
-  free_chain (budget->spare);
-  free_chain (g_atomic_pointer_get (&budget->returned));
+  s9ws_queue_budget_trim (budget);
   s9ws_waker_close (&budget->waker);
   g_free (budget);
 }
@@ -154,17 +174,13 @@ return_event (S9wsQueueBudget *budget,
   while (!g_atomic_pointer_compare_and_exchange (&budget->returned, event->next, event));
 }
 
-/* All at once, so that none can have been taken and come back meanwhile. */
 static S9wsEvent *
-take_returned (S9wsQueueBudget *budget)
+take_spare (S9wsQueueBudget *budget)
 {
   S9wsEvent *event = budget->spare;
 
-  if (event == NULL && g_atomic_pointer_get (&budget->returned) != NULL)
-    {
-      event = g_atomic_pointer_exchange (&budget->returned, NULL);
-      g_atomic_int_set (&budget->n_returned, 0);
-    }
+  if (event == NULL)
+    event = take_all_returned (budget);
   if (event != NULL)
     budget->spare = event->next;
   return event;
@@ -204,7 +220,7 @@ event_alloc_small (S9wsQueueBudget *budget,
                    const guint8    *data,
                    gsize            size)
 {
-  S9wsEvent *event = take_returned (budget);
+  S9wsEvent *event = take_spare (budget);
 
   if (event == NULL)
     event = g_malloc (sizeof (S9wsEvent) + SMALL_SIZE);
