@@ -288,6 +288,53 @@ begin_compression_locked (S9wsAsyncThread *thread)
     s9ws_sender_use_deflate (&thread->sender, &answer->deflate, config->compression_level, config->compression_threshold);
 }
 
+/* What came of an opening, on its way to who wants to know. */
+typedef struct
+{
+  GTask *task;
+  GError *error; /* or NULL */
+} Conclusion;
+
+static void
+conclusion_free (Conclusion *conclusion)
+{
+  g_object_unref (conclusion->task);
+  g_clear_error (&conclusion->error);
+  g_free (conclusion);
+}
+
+static gboolean
+return_task (gpointer user_data)
+{
+  Conclusion *conclusion = user_data;
+
+  if (conclusion->error == NULL)
+    g_task_return_boolean (conclusion->task, TRUE);
+  else
+    g_task_return_error (conclusion->task, g_steal_pointer (&conclusion->error));
+
+  return G_SOURCE_REMOVE;
+}
+
+/* Takes @task over, whose last reference is given up in its context, too: the client may go
+ * by it, with handlers of a language that cannot be called on this thread, or not any more
+ * where the program is ending. */
+static void
+return_in_context (GTask        *task,
+                   const GError *error)
+{
+  g_autoptr (GMainContext) context = g_main_context_ref (g_task_get_context (task));
+  g_autoptr (GSource) source = g_idle_source_new ();
+  Conclusion *conclusion = g_new (Conclusion, 1);
+
+  conclusion->task = task;
+  conclusion->error = error != NULL ? g_error_copy (error) : NULL;
+  g_source_set_static_name (source, "S9wsClient, opened");
+  g_source_set_priority (source, g_task_get_priority (task));
+  g_source_set_callback (source, return_task, conclusion, (GDestroyNotify) conclusion_free);
+  g_source_attach (source, context);
+}
+
 /* Says how the opening ended, to all who wait for it.  Takes @error over. */
 void
 s9ws_async_thread_conclude_open (S9wsAsyncThread *thread,
@@ -313,13 +360,7 @@ s9ws_async_thread_conclude_open (S9wsAsyncThread *thread,
   if (error != NULL)
     push_failure (thread, error);
   while ((task = g_queue_pop_head (&tasks)) != NULL)
-    {
-      if (error == NULL)
-        g_task_return_boolean (task, TRUE);
-      else
-        g_task_return_error (task, g_error_copy (error));
-      g_object_unref (task);
-    }
+    return_in_context (task, error);
 
   g_clear_error (&error);
 }

@@ -186,7 +186,7 @@ open_in_thread (GTask        *task,
 {
   GError *error = NULL;
 
-  if (open_connection (source_object, &error))
+  if (open_connection (task_data, &error))
     g_task_return_boolean (task, TRUE);
   else
     g_task_return_error (task, error);
@@ -197,8 +197,8 @@ on_opened (GObject      *object,
            GAsyncResult *result,
            gpointer      user_data)
 {
-  S9wsClient *client = S9WS_CLIENT (object);
   g_autoptr (GTask) task = user_data;
+  S9wsClient *client = g_task_get_source_object (task);
   gulong *chain = g_task_get_task_data (task);
   GError *error = NULL;
 
@@ -236,7 +236,11 @@ direct_open_async (S9wsClient   *client,
   g_task_set_task_data (task, chain, g_free);
 
   client->asking_context = g_main_context_ref (g_task_get_context (task));
-  inner = g_task_new (client, NULL, on_opened, task);
+  /* @task holds the client; the thread's own does not, as it may be the last to go: the
+   * client's handlers may be those of a language that cannot be called there, or not any
+   * more where the program is ending. */
+  inner = g_task_new (NULL, NULL, on_opened, task);
+  g_task_set_task_data (inner, client, NULL);
   g_task_run_in_thread (inner, open_in_thread);
 }
 

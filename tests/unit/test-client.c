@@ -385,6 +385,49 @@ test_open_async_failure (gconstpointer data)
   g_assert_cmpstr (log->str, ==, "error(4) quit ");
 }
 
+static void
+on_opened_in_vain (GObject      *object,
+                   GAsyncResult *result,
+                   gpointer      user_data)
+{
+  gboolean *is_done = user_data;
+
+  g_assert_false (s9ws_client_open_finish (S9WS_CLIENT (object), result, NULL));
+  *is_done = TRUE;
+}
+
+static void
+on_gone (gpointer  user_data,
+         GObject  *object)
+{
+  GThread **thread = user_data;
+
+  *thread = g_thread_self ();
+}
+
+/* Once it has been told how that ended, the client is its owner's alone: it goes with the last
+ * reference, on the owner's thread, as a language's handlers have to. */
+static void
+test_open_async_lets_go (gconstpointer data)
+{
+  const Case *test = data;
+
+  for (guint i = 0; i < 300; i++)
+    {
+      S9wsClient *client = create_client (test->kind, "ws://127.0.0.1:1/", NULL);
+      GThread *gone_on = NULL;
+      gboolean is_done = FALSE;
+
+      g_object_weak_ref (G_OBJECT (client), on_gone, &gone_on);
+      s9ws_client_open_async (client, NULL, on_opened_in_vain, &is_done);
+      /* At once, not when the kernel wakes this thread: before the other has gone on. */
+      while (!is_done)
+        g_main_context_iteration (NULL, FALSE);
+      g_object_unref (client);
+      g_assert_true (gone_on == g_thread_self ());
+    }
+}
+
 /* Interrupting */
 
 static void
@@ -1292,6 +1335,7 @@ main (int    argc,
   add ("open", test_open, NULL, TRUE, TRUE);
   add ("open-async", test_open_async, NULL, TRUE, TRUE);
   add ("open-async-failure", test_open_async_failure, NULL, TRUE, FALSE);
+  add ("open-async-lets-go", test_open_async_lets_go, NULL, TRUE, FALSE);
   add ("force-quit-running", test_force_quit_running, NULL, TRUE, TRUE);
   add ("force-quit-opening", test_force_quit_opening, NULL, TRUE, TRUE);
   add ("cancel-running", test_cancel_running, NULL, TRUE, TRUE);

@@ -136,6 +136,57 @@ g_source_unref (GSource *source)
   REAL (g_source_unref) (source);
 }
 
+/* Whoever dispatches a source sees what was done before its callback was set.  Other
+ * sources than these call back with other arguments. */
+typedef struct
+{
+  GSourceFunc function;
+  gpointer data;
+  GDestroyNotify notify;
+} Callback;
+
+static gboolean
+callback_call (gpointer user_data)
+{
+  Callback *callback = user_data;
+
+  __tsan_acquire (callback);
+  return callback->function (callback->data);
+}
+
+static void
+callback_free (gpointer user_data)
+{
+  Callback *callback = user_data;
+
+  __tsan_acquire (callback);
+  if (callback->notify != NULL)
+    callback->notify (callback->data);
+  g_free (callback);
+}
+
+void
+g_source_set_callback (GSource        *source,
+                       GSourceFunc     function,
+                       gpointer        data,
+                       GDestroyNotify  notify)
+{
+  Callback *callback;
+
+  if (source->source_funcs != &g_idle_funcs && source->source_funcs != &g_timeout_funcs)
+    {
+      REAL (g_source_set_callback) (source, function, data, notify);
+      return;
+    }
+
+  callback = g_new (Callback, 1);
+  callback->function = function;
+  callback->data = data;
+  callback->notify = notify;
+  __tsan_release (callback);
+  REAL (g_source_set_callback) (source, callback_call, callback, callback_free);
+}
+
 void
 g_cancellable_cancel (GCancellable *cancellable)
 {
