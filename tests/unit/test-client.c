@@ -921,10 +921,15 @@ on_activated_fill (S9wsClient *client,
   g_autoptr (GError) error = NULL;
   guint n = 0;
 
-  while (s9ws_client_send_binary (client, payload, FLOOD_SIZE, &error))
-    g_assert_cmpuint (++n, <, 10000);
-  g_assert_error (error, S9WS_ERROR, S9WS_ERROR_BUFFER_FULL);
-  g_assert_cmpuint (s9ws_client_get_buffered_amount (client), >, 0);
+  /* A thread of the client's may have made room again, until the socket takes no more. */
+  do
+    {
+      g_clear_error (&error);
+      while (s9ws_client_send_binary (client, payload, FLOOD_SIZE, &error))
+        g_assert_cmpuint (++n, <, 10000);
+      g_assert_error (error, S9WS_ERROR, S9WS_ERROR_BUFFER_FULL);
+    }
+  while (s9ws_client_get_buffered_amount (client) == 0);
   g_assert_cmpuint (s9ws_client_get_buffered_amount (client), <=, 4 * FLOOD_SIZE + 1000);
   test_gate_open (gate);
 }
