@@ -21,11 +21,11 @@
 #define SENDER_DELAY G_USEC_PER_SEC            /* µs after which a deflater is given back */
 #define ABANDONED_TIMEOUT (5 * G_USEC_PER_SEC) /* µs for the closing handshake, at most */
 #define CLOSING_MAX (16 * 1024 * 1024)         /* bytes: more than sockets hold back */
-#define MANY_QUEUED 8192                       /* events: whoever takes them off is far behind */
+#define FEW_QUEUED 256                         /* events: what they are made of may be kept */
+#define TRIM_DELAY G_USEC_PER_SEC              /* µs without more, after which it is given back */
+#define MUCH_QUEUED (1536 * 1024)              /* bytes: whoever takes events off is far behind */
 #define PAUSE_DIVISOR 64                       /* events: nobody takes off so many in a µs */
 #define PAUSE_MAX 1000                         /* µs */
-#define FEW_QUEUED 1024                        /* events: what they are made of may be kept */
-#define TRIM_DELAY G_USEC_PER_SEC              /* µs without more, after which it is given back */
 
 struct _S9wsAsyncThread
 {
@@ -613,8 +613,16 @@ sleep_until_ready (Loop     *loop,
 }
 
 /* More events would only be made of new memory, and have left the caches by the time that
- * somebody takes them off: the socket keeps what comes as well.  The pause ends before
- * there could be nothing to be taken off. */
+ * somebody takes them off: the socket keeps what comes as well. */
+static gboolean
+is_far_ahead (Loop *loop)
+{
+  S9wsQueueBudget *budget = s9ws_async_queue_get_budget (loop->thread->queue);
+
+  return loop->n_queued > FEW_QUEUED && (gsize) g_atomic_pointer_get (&budget->bytes) >= MUCH_QUEUED;
+}
+
+/* Not for so long that there could be nothing to be taken off. */
 static void
 pause_reading (Loop *loop)
 {
@@ -670,7 +678,7 @@ run_loop (Loop    *loop,
       publish (loop);
       if (result == S9WS_RECEIVE_AGAIN)
         wait_for_work (loop, is_first);
-      else if (loop->n_queued >= MANY_QUEUED)
+      else if (G_UNLIKELY (is_far_ahead (loop)))
         pause_reading (loop);
       is_first = result == S9WS_RECEIVE_MESSAGE;
 

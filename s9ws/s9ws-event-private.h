@@ -11,11 +11,14 @@
 
 G_BEGIN_DECLS
 
+/* Of how many sizes events are that are made of each other: up to S9WS_SHARED_MIN. */
+#define S9WS_EVENT_N_CLASSES 8
+
 /* How much is queued; shared by the queue and its events, since an event that was
  * taken off the bare GAsyncQueue is only seen again when it is freed.
  *
- * It also keeps the memory of small events that have been freed: the I/O thread makes
- * them and others free them, which the C library's allocator does with a lock. */
+ * It also keeps the memory of events that have been freed: the I/O thread makes them and
+ * others free them, which the C library's allocator does with a lock. */
 typedef struct
 {
   int ref_count;       /* atomic */
@@ -23,9 +26,11 @@ typedef struct
   gssize limit;        /* set before anything is queued; 0: none */
   S9wsWaker waker;     /* opened before anything is queued; for when bytes fall to the limit */
   S9wsEvent *returned; /* atomic: whoever frees an event adds it, the I/O thread takes all */
-  int n_returned;      /* atomic: how many, about */
+  int returned_bytes;  /* atomic: how much that is, about */
   guint8 apart[64];    /* what is above is written by one thread, what is below by another */
-  S9wsEvent *spare;    /* the I/O thread's: those that it has taken */
+  S9wsEvent *taken;    /* the I/O thread's, as the rest: those that it has taken */
+  S9wsEvent *spare[S9WS_EVENT_N_CLASSES]; /* those that were of another class than was needed */
+  gsize spare_bytes;
 } S9wsQueueBudget;
 
 S9wsQueueBudget *s9ws_queue_budget_new   (void);

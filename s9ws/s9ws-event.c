@@ -23,7 +23,7 @@ struct _S9wsEvent
   gatomicrefcount ref_count;
   guint16 code; /* of a piece: its flags */
   guint8 kind;
-  guint8 flags;
+  guint8 flags; /* IS_CHARGED, and above it the size class */
   gsize size;
   const guint8 *data;      /* NUL-terminated if it is a text; in payload or in block */
   S9wsBlock *block;        /* or NULL */
@@ -37,11 +37,26 @@ struct _S9wsEvent
 
 G_DEFINE_BOXED_TYPE (S9wsEvent, s9ws_event, s9ws_event_ref, s9ws_event_unref)
 
-#define IS_SMALL 1   /* payload has SMALL_SIZE bytes */
-#define IS_CHARGED 2 /* until it has been taken off; by then it has one owner */
+#define IS_CHARGED 1u /* until it has been taken off; by then it has one owner */
+#define CLASS_SHIFT 1
 
-#define SMALL_SIZE 120    /* bytes, with the one behind for a NUL */
-#define MAX_RETURNED 4096 /* events: not quite 1 MiB */
+#define SPARE_MAX (1024 * 1024) /* bytes that are kept of freed events, at most */
+
+/* Size classes: the capacity is that of the payload, with the byte behind for a NUL.  Class
+ * 0 is what has the size that it needs, and is not made into another. */
+
+#define CAPACITY(size_class) (((gsize) 64 << (size_class)) + 8)
+#define COST(size_class) (sizeof (S9wsEvent) + CAPACITY (size_class))
+G_STATIC_ASSERT (CAPACITY (S9WS_EVENT_N_CLASSES) > S9WS_SHARED_MIN);
+
+static inline guint
+get_size_class (gsize size)
+{
+  if (G_LIKELY (size < CAPACITY (1)))
+    return 1;
+
+  return size < S9WS_SHARED_MIN ? g_bit_storage ((size - 8) >> 7) + 1 : 0;
+}
 
 /* The budget */
 
@@ -77,14 +92,17 @@ take_all_returned (S9wsQueueBudget *budget)
     return NULL;
 
   events = g_atomic_pointer_exchange (&budget->returned, NULL);
-  g_atomic_int_set (&budget->n_returned, 0);
+  g_atomic_int_set (&budget->returned_bytes, 0);
   return events;
 }
 
 void
 s9ws_queue_budget_trim (S9wsQueueBudget *budget)
 {
-  free_chain (g_steal_pointer (&budget->spare));
+  for (guint i = 0; i < S9WS_EVENT_N_CLASSES; i++)
+    free_chain (g_steal_pointer (&budget->spare[i]));
+  budget->spare_bytes = 0;
+  free_chain (g_steal_pointer (&budget->taken));
   free_chain (take_all_returned (budget));
 }
 
@@ -162,9 +180,11 @@ static void
 return_event (S9wsQueueBudget *budget,
               S9wsEvent       *event)
 {
-  if (g_atomic_int_add (&budget->n_returned, 1) >= MAX_RETURNED)
+  int cost = (int) event->cost;
+
+  if (g_atomic_int_add (&budget->returned_bytes, cost) > SPARE_MAX)
     {
-      g_atomic_int_add (&budget->n_returned, -1);
+      g_atomic_int_add (&budget->returned_bytes, -cost);
       g_free (event);
       return;
     }
@@ -174,16 +194,49 @@ return_event (S9wsQueueBudget *budget,
   while (!g_atomic_pointer_compare_and_exchange (&budget->returned, event->next, event));
 }
 
-static S9wsEvent *
-take_spare (S9wsQueueBudget *budget)
+/* Of another class than is needed now. */
+static void
+keep_spare (S9wsQueueBudget *budget,
+            S9wsEvent       *event)
 {
-  S9wsEvent *event = budget->spare;
+  guint size_class = event->flags >> CLASS_SHIFT;
 
-  if (event == NULL)
-    event = take_all_returned (budget);
-  if (event != NULL)
-    budget->spare = event->next;
-  return event;
+  if (budget->spare_bytes >= SPARE_MAX)
+    {
+      g_free (event);
+      return;
+    }
+
+  budget->spare_bytes += COST (size_class);
+  event->next = budget->spare[size_class - 1];
+  budget->spare[size_class - 1] = event;
+}
+
+/* One of @size_class, or NULL. */
+static S9wsEvent *
+take_spare (S9wsQueueBudget *budget,
+            guint            size_class)
+{
+  S9wsEvent *event = budget->spare[size_class - 1];
+
+  if (G_UNLIKELY (event != NULL))
+    {
+      budget->spare_bytes -= COST (size_class);
+      budget->spare[size_class - 1] = event->next;
+      return event;
+    }
+
+  if (budget->taken == NULL)
+    budget->taken = take_all_returned (budget);
+  while ((event = budget->taken) != NULL)
+    {
+      budget->taken = event->next;
+      if (G_LIKELY (event->flags >> CLASS_SHIFT == size_class))
+        return event;
+      keep_spare (budget, event);
+    }
+
+  return NULL;
 }
 
 /* Events */
@@ -215,18 +268,19 @@ event_alloc (S9wsEventKind  kind,
 }
 
 static S9wsEvent *
-event_alloc_small (S9wsQueueBudget *budget,
-                   S9wsEventKind    kind,
-                   const guint8    *data,
-                   gsize            size)
+event_alloc_classed (S9wsQueueBudget *budget,
+                     S9wsEventKind    kind,
+                     const guint8    *data,
+                     gsize            size,
+                     guint            size_class)
 {
-  S9wsEvent *event = take_spare (budget);
+  S9wsEvent *event = take_spare (budget, size_class);
 
   if (event == NULL)
-    event = g_malloc (sizeof (S9wsEvent) + SMALL_SIZE);
+    event = g_malloc (COST (size_class));
   event_init (event, kind, data, size);
-  event->cost = sizeof (S9wsEvent) + SMALL_SIZE;
-  event->flags = IS_SMALL;
+  event->cost = COST (size_class);
+  event->flags = (guint8) (size_class << CLASS_SHIFT);
   return event;
 }
 
@@ -238,7 +292,7 @@ event_free (S9wsEvent *event)
   g_clear_pointer (&event->block, s9ws_block_unref);
   g_clear_error (&event->error);
   g_free (event->text);
-  if (budget == NULL || (event->flags & IS_SMALL) == 0)
+  if (budget == NULL || event->flags >> CLASS_SHIFT == 0)
     g_free (event);
   else
     return_event (budget, event);
@@ -276,12 +330,13 @@ s9ws_event_new_message (S9wsQueueBudget   *budget,
                         S9wsConnection    *connection,
                         const S9wsMessage *message)
 {
+  guint size_class = budget != NULL ? get_size_class (message->size) : 0;
   S9wsEventKind kind = get_message_kind (message);
   S9wsEvent *event;
 
-  if (message->size < SMALL_SIZE && budget != NULL)
+  if (G_LIKELY (size_class != 0))
     {
-      event = event_alloc_small (budget, kind, message->data, message->size);
+      event = event_alloc_classed (budget, kind, message->data, message->size, size_class);
     }
   else if (message->size < S9WS_SHARED_MIN)
     {

@@ -274,6 +274,21 @@ test_pop_events (void)
   g_assert_cmpuint (n, ==, 7);
 }
 
+/* Small and large ones in turn, by steps and around the steps: 72, 136, 264 and so on. */
+static gsize
+get_size_of (guint i)
+{
+  return ((64u << i % 9) + 7 + i / 9 % 3) * (i % 4 != 3) + i % 2;
+}
+
+static void
+fill_payload (guint8 *payload,
+              guint   i)
+{
+  memset (payload, 'a' + (int) i % 26, get_size_of (i) + 1);
+  payload[i % 100] = '\0';
+}
+
 /* Events whose memory has been used before, and those that are kept meanwhile. */
 static void
 test_events_again (void)
@@ -281,18 +296,17 @@ test_events_again (void)
   g_autoptr (TestServer) server = test_server_new (test_script_echo, NULL);
   g_autoptr (S9wsAsyncClient) client = create (server, NULL, 0);
   g_autoptr (GPtrArray) kept = g_ptr_array_new_with_free_func ((GDestroyNotify) s9ws_event_unref);
-  guint8 payload[256] = { 0 };
+  guint8 payload[17000] = { 0 };
 
   g_assert_true (s9ws_async_client_start (client, NULL));
   s9ws_event_unref (s9ws_async_client_pop_event (client));
   for (guint i = 0; i < N_MESSAGES; i++)
     {
-      memset (payload, 'a' + (int) i % 26, sizeof payload);
-      payload[i % 100] = '\0';
+      fill_payload (payload, i);
       if (i % 2 == 0)
-        g_assert_true (s9ws_client_send_text_len (S9WS_CLIENT (client), (const char *) payload, (gssize) (i % 200), NULL));
+        g_assert_true (s9ws_client_send_text_len (S9WS_CLIENT (client), (const char *) payload, (gssize) get_size_of (i), NULL));
       else
-        g_assert_true (s9ws_client_send_binary (S9WS_CLIENT (client), payload, i % 200, NULL));
+        g_assert_true (s9ws_client_send_binary (S9WS_CLIENT (client), payload, get_size_of (i), NULL));
 
       g_ptr_array_add (kept, s9ws_async_client_pop_event (client));
       if (i % 2 == 0)
@@ -307,9 +321,8 @@ test_events_again (void)
       gsize size;
       const guint8 *data = s9ws_event_get_data (kept->pdata[i], &size);
 
-      memset (payload, 'a' + (int) number % 26, sizeof payload);
-      payload[number % 100] = '\0';
-      g_assert_cmpmem (data, size, payload, number % 200);
+      fill_payload (payload, number);
+      g_assert_cmpmem (data, size, payload, get_size_of (number));
     }
 
   s9ws_client_force_quit (S9WS_CLIENT (client));
