@@ -33,7 +33,7 @@ WORKS = {
     'inbound 64 KiB binary': ('inbound', 65536, 'binary', 100, 600),
     'inbound 64 KiB text': ('inbound', 65536, 'text', 100, 600),
     'outbound 64 KiB binary': ('outbound', 65536, 'binary', 100, 600),
-    'inbound 16 MiB binary': ('inbound', 16777216, 'binary', 5, 15),
+    'inbound 16 MiB binary': ('inbound', 16777216, 'binary', 20, 120),
     'outbound 16 MiB binary': ('outbound', 16777216, 'binary', 5, 15),
 }
 

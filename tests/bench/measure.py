@@ -20,6 +20,7 @@ import time
 
 import bench
 import instructions
+import report
 
 # name: program, variant.  Whose name is not here is not in the figures.
 OURS = {
@@ -76,10 +77,11 @@ STRATEGIES = {
 }
 
 
-# What README compares by less than what one run differs from the next is run more often.
-CLOSE_WORKS = ('round trip 32 B text', 'TLS round trip 32 B text')
-CLOSE_PEERS = RAW | RAW_SPINNING | OURS | SPINNING | RAW_TLS
-REPEATS = 3  # a round
+# What README compares may differ by less than one run does from the next: it is run more often.
+COMPARED = {(work, peer) for work, *peers, _, _ in report.SUMMARY for peer in peers}
+REPEATS = 5  # a round
+
+MIN_ROUND_TRIPS = 3000  # for the 99.9th percentile
 
 
 class Case:
@@ -96,7 +98,8 @@ class Case:
         self.results = []
 
     def get_first_count(self):
-        return self.count or max(3, min(20000, 20 * MIB // max(self.size, 1)), 500 if self.kind == 'round-trip' else 0)
+        """Of what is measured by time, so many as take some milliseconds."""
+        return 500 if self.kind == 'round-trip' else max(3, min(20000, 20 * MIB // max(self.size, 1)))
 
     def run(self, build, server, count):
         return bench.run(build, bench.get_command(build, self.program),
@@ -109,7 +112,7 @@ class Case:
             return
         first = self.get_first_count()
         took = max(self.run(build, server, first)['seconds'], 1e-4)
-        self.count = max(first if self.kind == 'round-trip' else 3, min(int(first * seconds / took), first * 200))
+        self.count = max(MIN_ROUND_TRIPS if self.kind == 'round-trip' else 3, int(first * min(seconds / took, 1000)))
 
     def summarize(self):
         figures = {name: bench.summarize([result[name] for result in self.results])
@@ -204,10 +207,6 @@ def get_cases(seconds):
     yield from get_waiting_cases(seconds)
 
 
-def get_repeats(case):
-    return REPEATS if case.work in CLOSE_WORKS and case.peer in CLOSE_PEERS else 1
-
-
 def shuffle(cases, seed):
     """Those of one work stay together, as they are compared, but not always in one order."""
     generator = random.Random(seed)
@@ -224,10 +223,10 @@ def is_quick_case(case):
 
 def measure_times(build, is_quick):
     seconds = 0.04 if is_quick else 0.15
-    n_rounds = 1 if is_quick else 5
+    n_rounds = 2 if is_quick else 5
     in_order = [case for case in get_cases(0.1 if is_quick else 0.5)
                 if (not is_quick or is_quick_case(case)) and bench.get_command(build, case.program) is not None]
-    cases = [case for case in in_order for _ in range(get_repeats(case))]
+    cases = [case for case in in_order for _ in range(REPEATS if (case.work, case.peer) in COMPARED else 1)]
     failed = set()
     begun = time.monotonic()
 

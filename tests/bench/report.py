@@ -44,6 +44,40 @@ LANGUAGES = [
 ]
 PEERS = ('Boost.Beast', 'wslay', 'libwebsockets', 'libsoup')
 
+# What is aimed at.  Instructions: work, by handler, by signal.
+INSTRUCTIONS_AT_MOST = [
+    ('inbound 64 B binary', 110, 1400),
+    ('inbound 64 B text', 180, 900),
+    ('round trip 32 B text', 700, 1400),
+    ('outbound 64 B binary', 300, None),
+    ('inbound 64 KiB binary', 1500, None),
+    ('inbound 64 KiB text', 12000, None),
+    ('outbound 64 KiB binary', 9000, None),
+]
+# Ratios: work, ours, what it is compared with, the metric, at least or at most so much.
+RATIOS = [
+    ('round trip 32 B text', 's9ws, handler', 'raw socket', 'p50', '≤', 1.03),
+    ('round trip 32 B text', 's9ws, handler', 'raw socket', 'p99', '≤', 1.1),
+    ('TLS round trip 32 B text', 's9ws, handler', 'raw GnuTLS', 'p50', '≤', 1.05),
+    ('one way, 100,000 a second', 'ADAPTIVE 50 µs', 'SPIN', 'p50', '≤', 1.1),
+    ('inbound 64 KiB binary', 's9ws, handler', 'recv alone', 'per_second', '≥', 0.95),
+    ('inbound 16 MiB binary', 's9ws, handler', 'recv alone', 'per_second', '≥', 0.95),
+    ('TLS inbound 64 B text', 's9ws, handler', 'raw GnuTLS', 'per_second', '≥', 0.95),
+    ('TLS inbound 64 B binary, a record each', 's9ws, handler', 'raw GnuTLS', 'per_second', '≥', 0.95),
+    ('TLS inbound 64 KiB binary', 's9ws, handler', 'raw GnuTLS', 'per_second', '≥', 0.95),
+    ('one way into a queue, 1,000 a second', 's9ws async, pop_event', 'GAsyncQueue alone', 'p50', '≤', 1),
+]
+# Values: work, ours, the metric, at least or at most so much.
+VALUES = [
+    ('one way, 10 a second', 'ADAPTIVE 50 µs', 'cpu_share', '≤', 0.02),
+    ('inbound 64 B text', 's9ws async, main context', 'cpu_ns', '≤', 300),
+    ('inbound 64 B text', 's9ws in Python, signal', 'per_second', '≥', 1500000),
+    ('inbound 64 B text', 's9ws in Python, handler', 'per_second', '≥', 3000000),
+    ('inbound 64 B text', 's9ws in GJS, signal', 'per_second', '≥', 450000),
+    ('inbound 64 B text', 's9ws in GJS, handler', 'per_second', '≥', 1000000),
+]
+READS_AT_MOST = 2  # for a thousand records of 64 B, which are 88 kB, by 64 KiB at most
+
 
 def is_ours(peer):
     return peer.startswith('s9ws')
@@ -74,7 +108,7 @@ def get_machine(figures):
 
 
 UNITS = {'p50': 'median, µs', 'p99': '99th percentile, µs', 'per_second': 'messages a second',
-         'cpu_ns': 'CPU of both threads, ns a message'}
+         'cpu_ns': 'CPU of both threads, ns a message', 'cpu_share': 'part of a core'}
 
 
 def get_best_peer(figures, work, metric, is_lower_better):
@@ -171,13 +205,40 @@ def get_work_table(work, rows):
     yield ''
 
 
+def get_results(figures):
+    """What is aimed at, and what came of it: name, sign, limit, figure."""
+    for work, *limits in INSTRUCTIONS_AT_MOST:
+        for peer, limit in zip(('s9ws, handler', 's9ws, signal'), limits):
+            if limit is not None:
+                yield f'{work}, {peer.removeprefix("s9ws, ")}: instructions', '≤', limit, figures['instructions'][work][peer]
+    for work, ours, other, metric, sign, limit in RATIOS:
+        values = [get_value(figures, work, peer, metric) for peer in (ours, other)]
+        if None not in values:
+            yield f'{work}, {ours}: {UNITS[metric]}, ratio to {other}', sign, limit, get_ratio(*values)
+    yield 'system calls that read, a thousand TLS records of 64 B', '≤', READS_AT_MOST, figures['reads']['s9ws']
+    for work, ours, metric, sign, limit in VALUES:
+        value = get_value(figures, work, ours, metric)
+        if value is not None:
+            yield f'{work}, {ours}: {UNITS[metric]}', sign, limit, value['median']
+
+
+def get_targets(figures):
+    yield '| target | | | |'
+    yield '|---|---|---|---|'
+    for name, sign, limit, figure in get_results(figures):
+        is_met = figure <= limit if sign == '≤' else figure >= limit
+        yield f'| {name} | {sign} {format_number(limit)} | {format_number(figure)} | {"met" if is_met else "missed"} |'
+
+
 def get_report(figures):
     yield f'# Figures of {get_machine(figures)}'
     yield ''
     if figures['is_quick']:
         yield 'From a quick run: for a look, not for comparing.'
         yield ''
-    yield 'Medians, with minimum and maximum in brackets.'
+    yield from get_targets(figures)
+    yield ''
+    yield 'Medians, with minimum and maximum in brackets; ratios are medians of those in each round.'
     yield ''
     yield from instructions.get_table(figures['instructions'])
     yield ''
