@@ -614,6 +614,35 @@ read_frames (S9wsMessageDecoder *decoder,
   return result;
 }
 
+/* What most other frames are: as s9ws_message_decoder_peek_short (), with a length of two
+ * bytes.  What is invalid or too long is left to the others to say. */
+static inline bool
+take_medium (const S9wsMessageDecoder *decoder,
+             S9wsWindow               *window,
+             S9wsMessage              *message)
+{
+  uint8_t *data = window->data + window->begin;
+  size_t available = window->end - window->begin;
+  size_t size;
+
+  if (available < 4 || data[1] != 126 || decoder->short_limit == 0)
+    return false;
+
+  size = (size_t) data[2] << 8 | data[3];
+  if (size < 126 || size > available - 4 || size > decoder->max_frame_size || size > decoder->max_message_size ||
+      (uint8_t) (data[0] - 0x81) > 1)
+    return false;
+
+  message->opcode = data[0] & 0x0f;
+  message->data = data + 4;
+  message->size = size;
+  if (message->opcode == S9WS_OPCODE_TEXT && !s9ws_utf8_is_valid (message->data, size))
+    return false;
+
+  window->begin += 4 + size;
+  return true;
+}
+
 S9wsMessageResult
 s9ws_message_decoder_next (S9wsMessageDecoder *decoder,
                            S9wsWindow         *window,
@@ -625,6 +654,8 @@ s9ws_message_decoder_next (S9wsMessageDecoder *decoder,
       s9ws_window_take_short (window, message);
       return S9WS_MESSAGE_READY;
     }
+  if (take_medium (decoder, window, message))
+    return S9WS_MESSAGE_READY;
 
   if (decoder->violation != S9WS_VIOLATION_NONE)
     return S9WS_MESSAGE_VIOLATION;
