@@ -3,9 +3,10 @@
 
 Usage: measure.py BUILD FILE [--quick]
 
-What is measured is the table of cases below.  Every case runs once a round, one after the
-other, so that whatever the machine does meanwhile meets all of them; a first round, which
-is not counted, finds out how many messages fill the time.
+What is measured is the table of cases below.  Every case runs in each round, one after the
+other, so that whatever the machine does meanwhile meets all of them, and what README
+compares more than once; a first round, which is not counted, finds out how many messages
+fill the time.
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
