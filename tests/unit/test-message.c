@@ -107,6 +107,8 @@ static const Vector vectors[] = {
   { "rsv1", BYTES ("\xc1\x00"), "!1002 reserved bits", 1 },
   { "rsv2", BYTES ("\xa2\x00"), "!1002 reserved bits", 1 },
   { "rsv3", BYTES ("\x99\x00"), "!1002 reserved bits", 1 },
+  { "rsv1-126", BYTES ("\xc1\x7e\x00\x7e" X125 "x"), "!1002 reserved bits", 1 },
+  { "rsv2-126", BYTES ("\xa2\x7e\x00\x7e" X125 "x"), "!1002 reserved bits", 1 },
   { "rsv1-in-continuation", BYTES ("\x01\x01" "a\xc0\x00"), "!1002 reserved bits", 4 },
   { "opcode-3", BYTES ("\x83\x00"), "!1002 unknown opcode", 1 },
   { "opcode-4", BYTES ("\x84\x00"), "!1002 unknown opcode", 1 },
@@ -139,6 +141,7 @@ static const Vector vectors[] = {
   { "text-in-message", BYTES ("\x01\x01" "a\x81\x01" "b"), "!1002 expected continuation", 5 },
   { "binary-in-message", BYTES ("\x01\x01" "a\x02\x01" "b"), "!1002 expected continuation", 5 },
   { "text-in-message-behind-ping", BYTES ("\x02\x01" "a\x89\x00\x81\x01" "b"), "ping().!1002 expected continuation", 7 },
+  { "text-126-in-message", BYTES ("\x01\x01" "a\x81\x7e\x00\x7e" X125 "x"), "!1002 expected continuation", 7 },
   { "text-in-empty-message", BYTES ("\x01\x00\x81\x00"), "!1002 expected continuation", 4 },
 
   { "close-of-one-byte", BYTES ("\x88\x01\x03"), "!1002 close payload of one byte", 3 },
@@ -168,6 +171,7 @@ static const Vector vectors[] = {
   { "message-limit", BYTES ("\x81\x05Hello\x82\x05Hello"), "text(Hello).binary(Hello).", 0, 0, 5 },
   { "message-limit-broken", BYTES ("\x81\x06Hello!"), "!1009 message too big", 2, 0, 5 },
   { "message-limit-over-fragments", BYTES ("\x01\x03Hel\x80\x02lo\x01\x03Hel\x80\x03lo!"), "text(Hello).!1009 message too big", 16, 0, 5 },
+  { "message-limit-of-126", BYTES ("\x82\x7e\x00\x7e" X125 "x\x81\x7e\x00\x7f" X125 "xx"), "binary(126).!1009 message too big", 134, 0, 126 },
   { "message-limit-starts-anew", BYTES ("\x82\x05" "abcde\x82\x05" "abcde\x02\x05" "abcde\x80\x00"), "binary(abcde).binary(abcde).binary(abcde).", 0, 0, 5 },
   { "message-limit-by-header", BYTES ("\x01\x01" "a\x80\x7f\x7f\xff\xff\xff\xff\xff\xff\xff"), "!1009 message too big", 13, 0, 1000 },
   { "message-limit-of-size", BYTES ("\x02\x01" "a\x80\x7f\x7f\xff\xff\xff\xff\xff\xff\xff"), "!1009 message too big", 13, 0, 0 },
@@ -180,6 +184,7 @@ static const Vector client_vectors[] = {
   { "masked", BYTES ("\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"), "!1002 masked", 2 },
   { "masked-empty", BYTES ("\x81\x01" "a\x82\x80\x00\x00\x00\x00"), "text(a).!1002 masked", 5 },
   { "masked-ping", BYTES ("\x89\x80\x00\x00\x00\x00"), "!1002 masked", 2 },
+  { "masked-126", BYTES ("\x81\xfe\x00\x7e\x00\x00\x00\x00" X125 "x"), "!1002 masked", 2 },
   { "masked-continuation", BYTES ("\x01\x01" "a\x80\x81\x00\x00\x00\x00" "b"), "!1002 masked", 5 },
 };
 
