@@ -21,9 +21,10 @@
 #define SENDER_DELAY G_USEC_PER_SEC            /* µs after which a deflater is given back */
 #define ABANDONED_TIMEOUT (5 * G_USEC_PER_SEC) /* µs for the closing handshake, at most */
 #define CLOSING_MAX (16 * 1024 * 1024)         /* bytes: more than sockets hold back */
-#define FEW_QUEUED 256                         /* events: what they are made of may be kept */
-#define TRIM_DELAY G_USEC_PER_SEC              /* µs without more, after which it is given back */
-#define MUCH_QUEUED (1536 * 1024)              /* bytes: whoever takes events off is far behind */
+#define LITTLE_USED (64 * 1024)                /* bytes of events: so much is kept */
+#define TRIM_DELAY G_USEC_PER_SEC              /* µs without events, after which more is given back */
+#define MUCH_QUEUED (1536 * 1024)              /* bytes: whoever takes events off is far behind ... */
+#define MANY_QUEUED 256                        /* ... unless they are but a few large ones */
 #define PAUSE_DIVISOR 64                       /* events: nobody takes off so many in a µs */
 #define PAUSE_MAX 1000                         /* µs */
 
@@ -83,7 +84,7 @@ typedef struct
   S9wsStrategy strategy;
   gint64 abandoned_until; /* monotonic µs; 0: not abandoned */
   gint64 sender_time;     /* a copy of the thread's; 0: nothing is to be given back */
-  gint64 trim_time;       /* when the memory of events is given back; 0: there is little */
+  gint64 trim_time;       /* when the memory of events is given back; 0: that is not known yet */
   guint n_queued;         /* events, once those of this turn had been queued; 0: none had come */
 } Loop;
 
@@ -569,8 +570,8 @@ publish (Loop *loop)
   g_mutex_unlock (&thread->lock);
 
   loop->n_queued = push_now (thread, loop->batch);
-  if (loop->n_queued > FEW_QUEUED)
-    loop->trim_time = g_get_monotonic_time () + TRIM_DELAY;
+  if (loop->n_queued > 0)
+    loop->trim_time = 0;
 }
 
 static S9wsWaitStrategy
@@ -613,16 +614,18 @@ sleep_until_ready (Loop     *loop,
 }
 
 /* More events would only be made of new memory, and have left the caches by the time that
- * somebody takes them off: the socket keeps what comes as well. */
+ * somebody takes them off: the socket keeps what comes as well.  Not where the end, which
+ * may be waited for, is behind it. */
 static gboolean
 is_far_ahead (Loop *loop)
 {
   S9wsQueueBudget *budget = s9ws_async_queue_get_budget (loop->thread->queue);
 
-  return loop->n_queued > FEW_QUEUED && (gsize) g_atomic_pointer_get (&budget->bytes) >= MUCH_QUEUED;
+  return loop->n_queued > MANY_QUEUED && (gsize) g_atomic_pointer_get (&budget->bytes) >= MUCH_QUEUED &&
+         s9ws_connection_get_phase (loop->connection) < S9WS_PHASE_CLOSING;
 }
 
-/* Not for so long that there could be nothing to be taken off. */
+/* Less than it takes to take all of them off, but for what timers add. */
 static void
 pause_reading (Loop *loop)
 {
@@ -630,14 +633,25 @@ pause_reading (Loop *loop)
                      MIN (loop->n_queued / PAUSE_DIVISOR, PAUSE_MAX));
 }
 
+/* Gives back what a flood has left, once nothing has come for a while. */
 static void
 trim (Loop *loop)
 {
-  if (g_get_monotonic_time () < loop->trim_time)
-    return;
+  S9wsQueueBudget *budget = s9ws_async_queue_get_budget (loop->thread->queue);
+  gint64 now;
 
-  s9ws_queue_budget_trim (s9ws_async_queue_get_budget (loop->thread->queue));
-  loop->trim_time = 0;
+  if (G_LIKELY (s9ws_queue_budget_get_used (budget) <= LITTLE_USED))
+    {
+      loop->trim_time = 0;
+      return;
+    }
+
+  now = g_get_monotonic_time ();
+  if (loop->trim_time != 0 && now >= loop->trim_time)
+    s9ws_queue_budget_trim (budget);
+  /* What is queued still is looked at again. */
+  if (loop->trim_time == 0 || now >= loop->trim_time)
+    loop->trim_time = now + TRIM_DELAY;
 }
 
 static void
@@ -649,8 +663,7 @@ wait_for_work (Loop     *loop,
   short events = s9ws_connection_get_poll_events (loop->connection);
   gint64 timeout;
 
-  if (G_UNLIKELY (loop->trim_time != 0))
-    trim (loop);
+  trim (loop);
   if (is_full (loop))
     {
       sleep_until_ready (loop, events & (short) ~POLLIN, TRUE, -1);
@@ -731,6 +744,7 @@ work (S9wsAsyncThread *thread)
   g_atomic_int_set (&thread->has_work, TRUE);
   run_loop (&loop, &error);
   finish (&loop, error);
+  s9ws_queue_budget_end (s9ws_async_queue_get_budget (thread->queue));
   g_ptr_array_unref (loop.batch);
   s9ws_output_clear (&loop.taken);
   g_clear_error (&error);

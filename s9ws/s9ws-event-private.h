@@ -11,9 +11,6 @@
 
 G_BEGIN_DECLS
 
-/* Of how many sizes events are that are made of each other: up to S9WS_SHARED_MIN. */
-#define S9WS_EVENT_N_CLASSES 8
-
 /* How much is queued; shared by the queue and its events, since an event that was
  * taken off the bare GAsyncQueue is only seen again when it is freed.
  *
@@ -29,14 +26,16 @@ typedef struct
   int returned_bytes;  /* atomic: how much that is, about */
   guint8 apart[64];    /* what is above is written by one thread, what is below by another */
   S9wsEvent *taken;    /* the I/O thread's, as the rest: those that it has taken */
-  S9wsEvent *spare[S9WS_EVENT_N_CLASSES]; /* those that were of another class than was needed */
-  gsize spare_bytes;
+  int taken_bytes;     /* how much that is, about */
 } S9wsQueueBudget;
 
 S9wsQueueBudget *s9ws_queue_budget_new   (void);
 void             s9ws_queue_budget_unref (S9wsQueueBudget *budget);
-/* I/O thread: gives back what memory of events it keeps. */
+/* I/O thread: how much memory of events there is, in the queue or kept, in bytes. */
+gsize s9ws_queue_budget_get_used (S9wsQueueBudget *budget);
+/* I/O thread: gives back what is kept; with _end (), nothing is kept any more. */
 void s9ws_queue_budget_trim (S9wsQueueBudget *budget);
+void s9ws_queue_budget_end  (S9wsQueueBudget *budget);
 /* @beyond: bytes past the limit that do not count.  Whoever waits until it is not full
  * any more is woken at the limit. */
 gboolean s9ws_queue_budget_is_full (S9wsQueueBudget *budget,

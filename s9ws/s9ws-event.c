@@ -7,6 +7,9 @@
 #include "s9ws-event-private.h"
 
 #include <string.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
 
 /**
  * S9wsEvent:
@@ -40,14 +43,16 @@ G_DEFINE_BOXED_TYPE (S9wsEvent, s9ws_event, s9ws_event_ref, s9ws_event_unref)
 #define IS_CHARGED 1u /* until it has been taken off; by then it has one owner */
 #define CLASS_SHIFT 1
 
-#define SPARE_MAX (1024 * 1024) /* bytes that are kept of freed events, at most */
+#define RETURNED_MAX (1024 * 1024) /* bytes; as much again may have been taken */
+#define LOOKS 8                    /* at events that have been taken, for one of a size */
 
 /* Size classes: the capacity is that of the payload, with the byte behind for a NUL.  Class
  * 0 is what has the size that it needs, and is not made into another. */
 
+#define N_CLASSES 8
 #define CAPACITY(size_class) (((gsize) 64 << (size_class)) + 8)
 #define COST(size_class) (sizeof (S9wsEvent) + CAPACITY (size_class))
-G_STATIC_ASSERT (CAPACITY (S9WS_EVENT_N_CLASSES) > S9WS_SHARED_MIN);
+G_STATIC_ASSERT (CAPACITY (N_CLASSES) > S9WS_SHARED_MIN);
 
 static inline guint
 get_size_class (gsize size)
@@ -57,6 +62,16 @@ get_size_class (gsize size)
 
   return size < S9WS_SHARED_MIN ? g_bit_storage ((size - 8) >> 7) + 1 : 0;
 }
+
+/* What of a payload nobody may touch, as AddressSanitizer cannot know it where memory is
+ * used again. */
+#ifdef __SANITIZE_ADDRESS__
+#define HIDE(event, begin, size) __asan_poison_memory_region ((event)->payload + (begin), (size))
+#define SHOW(event, begin, size) __asan_unpoison_memory_region ((event)->payload + (begin), (size))
+#else
+#define HIDE(event, begin, size)
+#define SHOW(event, begin, size)
+#endif
 
 /* The budget */
 
@@ -83,27 +98,38 @@ free_chain (S9wsEvent *event)
 }
 
 /* All at once, so that none can have been taken and come back meanwhile. */
-static S9wsEvent *
+static void
 take_all_returned (S9wsQueueBudget *budget)
 {
-  S9wsEvent *events;
-
   if (g_atomic_pointer_get (&budget->returned) == NULL)
-    return NULL;
+    return;
 
-  events = g_atomic_pointer_exchange (&budget->returned, NULL);
-  g_atomic_int_set (&budget->returned_bytes, 0);
-  return events;
+  budget->taken = g_atomic_pointer_exchange (&budget->returned, NULL);
+  budget->taken_bytes = g_atomic_int_exchange (&budget->returned_bytes, 0);
+}
+
+gsize
+s9ws_queue_budget_get_used (S9wsQueueBudget *budget)
+{
+  return (gsize) g_atomic_pointer_get (&budget->bytes) +
+         (gsize) MAX (budget->taken_bytes + g_atomic_int_get (&budget->returned_bytes), 0);
 }
 
 void
 s9ws_queue_budget_trim (S9wsQueueBudget *budget)
 {
-  for (guint i = 0; i < S9WS_EVENT_N_CLASSES; i++)
-    free_chain (g_steal_pointer (&budget->spare[i]));
-  budget->spare_bytes = 0;
   free_chain (g_steal_pointer (&budget->taken));
-  free_chain (take_all_returned (budget));
+  take_all_returned (budget);
+  free_chain (g_steal_pointer (&budget->taken));
+  budget->taken_bytes = 0;
+}
+
+void
+s9ws_queue_budget_end (S9wsQueueBudget *budget)
+{
+  s9ws_queue_budget_trim (budget);
+  /* So much that there is room for nothing, and what is rolled back changes nothing. */
+  g_atomic_int_set (&budget->returned_bytes, G_MAXINT / 2);
 }
 
 void
@@ -182,58 +208,38 @@ return_event (S9wsQueueBudget *budget,
 {
   int cost = (int) event->cost;
 
-  if (g_atomic_int_add (&budget->returned_bytes, cost) > SPARE_MAX)
+  if (g_atomic_int_add (&budget->returned_bytes, cost) > RETURNED_MAX)
     {
       g_atomic_int_add (&budget->returned_bytes, -cost);
       g_free (event);
       return;
     }
 
+  HIDE (event, 0, CAPACITY (event->flags >> CLASS_SHIFT));
   do
     event->next = g_atomic_pointer_get (&budget->returned);
   while (!g_atomic_pointer_compare_and_exchange (&budget->returned, event->next, event));
 }
 
-/* Of another class than is needed now. */
-static void
-keep_spare (S9wsQueueBudget *budget,
-            S9wsEvent       *event)
-{
-  guint size_class = event->flags >> CLASS_SHIFT;
-
-  if (budget->spare_bytes >= SPARE_MAX)
-    {
-      g_free (event);
-      return;
-    }
-
-  budget->spare_bytes += COST (size_class);
-  event->next = budget->spare[size_class - 1];
-  budget->spare[size_class - 1] = event;
-}
-
-/* One of @size_class, or NULL. */
+/* One of @size_class, or NULL.  Where sizes are mixed, those of others are freed: the C
+ * library has them at hand for this thread then.  Not many at once, as a message waits. */
 static S9wsEvent *
-take_spare (S9wsQueueBudget *budget,
-            guint            size_class)
+take_returned (S9wsQueueBudget *budget,
+               guint            size_class)
 {
-  S9wsEvent *event = budget->spare[size_class - 1];
-
-  if (G_UNLIKELY (event != NULL))
-    {
-      budget->spare_bytes -= COST (size_class);
-      budget->spare[size_class - 1] = event->next;
-      return event;
-    }
-
   if (budget->taken == NULL)
-    budget->taken = take_all_returned (budget);
-  while ((event = budget->taken) != NULL)
+    take_all_returned (budget);
+
+  for (guint i = 0; i < LOOKS && budget->taken != NULL; i++)
     {
+      S9wsEvent *event = budget->taken;
+      guint other_class = event->flags >> CLASS_SHIFT;
+
       budget->taken = event->next;
-      if (G_LIKELY (event->flags >> CLASS_SHIFT == size_class))
+      budget->taken_bytes -= (int) COST (other_class);
+      if (G_LIKELY (other_class == size_class))
         return event;
-      keep_spare (budget, event);
+      g_free (event);
     }
 
   return NULL;
@@ -274,11 +280,13 @@ event_alloc_classed (S9wsQueueBudget *budget,
                      gsize            size,
                      guint            size_class)
 {
-  S9wsEvent *event = take_spare (budget, size_class);
+  S9wsEvent *event = take_returned (budget, size_class);
 
   if (event == NULL)
     event = g_malloc (COST (size_class));
+  SHOW (event, 0, CAPACITY (size_class));
   event_init (event, kind, data, size);
+  HIDE (event, size + 1, CAPACITY (size_class) - size - 1);
   event->cost = COST (size_class);
   event->flags = (guint8) (size_class << CLASS_SHIFT);
   return event;

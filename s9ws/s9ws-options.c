@@ -498,6 +498,10 @@ s9ws_options_class_init (S9wsOptionsClass *klass)
    * past it, it stops reading until events are taken off, so that TCP holds the server
    * back and nothing is dropped. 0 means no limit.
    *
+   * Long before that, where hundreds of events are queued that take 1.5 MiB, it pauses
+   * between two reads, for 1 ms at most: what comes faster than events are taken off waits
+   * in the socket, where it takes no new memory.
+   *
    * Once the client is closing, 16 MiB more may be queued, so that the server's answer,
    * which comes behind all that it sent before, is read even if nobody takes events off.
    *

@@ -274,11 +274,13 @@ test_pop_events (void)
   g_assert_cmpuint (n, ==, 7);
 }
 
-/* Small and large ones in turn, by steps and around the steps: 72, 136, 264 and so on. */
+/* Small and large ones in turn, around the sizes up to which memory is used again. */
 static gsize
 get_size_of (guint i)
 {
-  return ((64u << i % 9) + 7 + i / 9 % 3) * (i % 4 != 3) + i % 2;
+  static const gsize sizes[] = { 0, 16383, 135, 136, 64, 16384, 519, 520, 1, 8199, 8200, 263, 264, 1031, 4103, 16385, 2055, 120 };
+
+  return sizes[i / 2 % G_N_ELEMENTS (sizes)];
 }
 
 static void
@@ -323,6 +325,8 @@ test_events_again (void)
 
       fill_payload (payload, number);
       g_assert_cmpmem (data, size, payload, get_size_of (number));
+      if (s9ws_event_get_kind (kept->pdata[i]) == S9WS_EVENT_KIND_TEXT_MESSAGE)
+        g_assert_cmpuint (data[size], ==, 0);
     }
 
   s9ws_client_force_quit (S9WS_CLIENT (client));
