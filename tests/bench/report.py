@@ -170,7 +170,7 @@ def get_readme(figures):
     yield ''
     yield from instructions.get_table(figures['instructions'])
     yield ''
-    yield 'Time, medians of interleaved rounds:'
+    yield 'Time, medians of interleaved rounds; the ratio is the median of what it is in each of them:'
     yield ''
     yield from get_summary(figures)
     yield ''
