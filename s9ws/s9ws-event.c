@@ -221,7 +221,7 @@ return_event (S9wsQueueBudget *budget,
   while (!g_atomic_pointer_compare_and_exchange (&budget->returned, event->next, event));
 }
 
-/* One of @size_class, or NULL.  Where sizes are mixed, those of others are freed: the C
+/* One of @size_class or the next larger one, or NULL.  Those of others are freed: the C
  * library has them at hand for this thread then.  Not many at once, as a message waits. */
 static S9wsEvent *
 take_returned (S9wsQueueBudget *budget,
@@ -237,7 +237,7 @@ take_returned (S9wsQueueBudget *budget,
 
       budget->taken = event->next;
       budget->taken_bytes -= (int) COST (other_class);
-      if (G_LIKELY (other_class == size_class))
+      if (G_LIKELY (other_class == size_class || other_class == size_class + 1))
         return event;
       g_free (event);
     }
@@ -282,7 +282,9 @@ event_alloc_classed (S9wsQueueBudget *budget,
 {
   S9wsEvent *event = take_returned (budget, size_class);
 
-  if (event == NULL)
+  if (event != NULL)
+    size_class = event->flags >> CLASS_SHIFT;
+  else
     event = g_malloc (COST (size_class));
   SHOW (event, 0, CAPACITY (size_class));
   event_init (event, kind, data, size);

@@ -68,6 +68,17 @@ test_again (void)
   g_assert_true (small == first);
   check_event (second, 100);
 
+  /* One with some more room will do, but it does not count for less. */
+  s9ws_event_unref (second);
+  s9ws_event_unref (small);
+  second = create_event (budget, 200);
+  s9ws_event_unref (second);
+  small = create_event (budget, 100);
+  g_assert_true (small == second);
+  g_assert_cmpint (budget->bytes, >, 264);
+  check_event (small, 100);
+  second = create_event (budget, 100);
+
   /* What is of another size is not of use. */
   s9ws_event_unref (small);
   large = create_event (budget, 1000);
