@@ -112,10 +112,7 @@ ask_in_context (Question     *question,
   g_source_set_static_name (source, "S9wsClient::accept-certificate");
   g_source_set_priority (source, G_PRIORITY_DEFAULT);
   g_source_set_callback (source, on_turn, question_ref (question), (GDestroyNotify) question_unref);
-  /* Locked, so that what the question says is seen by whoever locks it there. */
-  g_mutex_lock (&question->lock);
   g_source_attach (source, context);
-  g_mutex_unlock (&question->lock);
 
   handler = g_cancellable_connect (quit, G_CALLBACK (on_quit), question, NULL);
   g_mutex_lock (&question->lock);
