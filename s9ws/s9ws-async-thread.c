@@ -424,8 +424,8 @@ void
 s9ws_async_thread_add_task (S9wsAsyncThread *thread,
                             GTask           *task)
 {
+  g_autoptr (GError) error = NULL;
   gboolean is_waiting;
-  GError *error = NULL;
 
   g_mutex_lock (&thread->lock);
   is_waiting = s9ws_async_thread_get_state (thread) == S9WS_STATE_CONNECTING;
@@ -435,14 +435,8 @@ s9ws_async_thread_add_task (S9wsAsyncThread *thread,
     error = g_error_copy (thread->open_error);
   g_mutex_unlock (&thread->lock);
 
-  if (is_waiting)
-    return;
-
-  if (error == NULL)
-    g_task_return_boolean (task, TRUE);
-  else
-    g_task_return_error (task, error);
-  g_object_unref (task);
+  if (!is_waiting)
+    return_in_context (task, error);
 }
 
 /* The loop */
