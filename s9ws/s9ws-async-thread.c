@@ -641,11 +641,13 @@ trim (Loop *loop)
     }
 
   now = g_get_monotonic_time ();
-  if (loop->trim_time != 0 && now >= loop->trim_time)
+  if (now < loop->trim_time)
+    return;
+
+  if (loop->trim_time != 0)
     s9ws_queue_budget_trim (budget);
   /* What is queued still is looked at again. */
-  if (loop->trim_time == 0 || now >= loop->trim_time)
-    loop->trim_time = now + TRIM_DELAY;
+  loop->trim_time = now + TRIM_DELAY;
 }
 
 static void
