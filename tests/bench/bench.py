@@ -10,6 +10,8 @@ import subprocess
 import tempfile
 
 TIMEOUT = 60
+CPUS = sorted(os.sched_getaffinity(0))
+SERVER_CPU, CLIENT_CPU = (CPUS[0], CPUS[-1]) if len(CPUS) > 1 else (None, None)
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 # Programs in other languages: how they are started.
@@ -19,6 +21,11 @@ SCRIPTS = {
     'websockets': ['/usr/bin/python3', os.path.join(HERE, 'bench-websockets.py')],
     'ws': ['/usr/bin/node', os.path.join(HERE, 'bench-ws.cjs')],
 }
+
+
+def stay_on(cpu):
+    """What keeps a program that is started on one CPU, where there are several."""
+    return None if cpu is None else lambda: os.sched_setaffinity(0, {cpu})
 
 
 class Failed(Exception):
@@ -35,7 +42,7 @@ class Server:
 
     def start(self, *arguments):
         process = subprocess.Popen([self.program, *arguments], stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, text=True)
+                                   stdout=subprocess.PIPE, text=True, preexec_fn=stay_on(SERVER_CPU))
         self.processes.append(process)
         return int(process.stdout.readline())
 
@@ -78,12 +85,13 @@ def get_arguments(command, uri, work, count, size, kind, variant, ca_file=None):
     return arguments + [ca_file] if ca_file else arguments
 
 
-def run(build, *arguments, **more):
+def run(build, *arguments, cpu=None, **more):
     """One run of a program: what it prints, as a dictionary."""
     line = get_arguments(*arguments, **more)
     try:
         done = subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              env=get_environment(build), timeout=TIMEOUT, check=True)
+                              env=get_environment(build), timeout=TIMEOUT, check=True,
+                              preexec_fn=stay_on(cpu))
         return json.loads(done.stdout.splitlines()[-1])
     except (subprocess.SubprocessError, ValueError, IndexError) as error:
         said = getattr(error, 'stderr', None) or ''

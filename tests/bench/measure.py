@@ -4,9 +4,9 @@
 Usage: measure.py BUILD FILE [--quick]
 
 What is measured is the table of cases below.  Every case runs in each round, one after the
-other, so that whatever the machine does meanwhile meets all of them, and what README
-compares more than once; a first round, which is not counted, finds out how many messages
-fill the time.
+other, so that whatever the machine does meanwhile meets all of them, and what is aimed at
+more than once; a first round, which is not counted, finds out how many messages fill the
+time.
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
@@ -54,6 +54,7 @@ C_PEERS = {
     'Boost.Beast': ('beast', 'default'),
 }
 WSLAY = {'wslay': ('wslay', 'default')}
+IN_C = {program for program, _ in (OURS | RAW | RAW_TLS | C_PEERS | WSLAY).values()}
 SCRIPTED = {'websockets (Python)': ('websockets', 'default'), 'ws (Node)': ('ws', 'default')}
 
 KIB = 1024
@@ -78,13 +79,17 @@ STRATEGIES = {
 }
 
 
-# What README compares may differ by less than one run does from the next: it is run more often
-# and for longer, as 16 MiB are some ten messages in the time that does for the others.
-COMPARED = {(work, peer) for work, ours, other, *_ in report.SUMMARY for peer in (ours, other)}
-REPEATS = 5  # a round
-LONGER = 2
+# Ratios that are aimed at may differ by less than one run does from the next: what they are
+# made of is run more often.
+COMPARED = {(work, peer) for work, ours, other, *_, limit in report.SUMMARY if limit is not None for peer in (ours, other)}
+COMPARED |= {(work, ours) for work, ours, *_ in report.CPU_AT_MOST}
 
 MIN_ROUND_TRIPS = 3000  # for the 99.9th percentile
+
+
+def is_single_threaded(program, variant, kind):
+    """Interpreters have helpers, and opening asks for proxies on another thread."""
+    return program in IN_C and not variant.startswith(('async', 'queue')) and kind not in ('open', 'idle')
 
 
 class Case:
@@ -99,6 +104,8 @@ class Case:
         self.count = count       # None: as many as fill the time
         self.is_tls = is_tls
         self.is_compared = (work, peer) in COMPARED
+        # The server has another one, so that the two meet alike in every run.
+        self.cpu = bench.CLIENT_CPU if is_single_threaded(program, variant, self.kind) else None
         self.results = []
 
     def get_first_count(self):
@@ -108,7 +115,8 @@ class Case:
     def run(self, build, server, count):
         return bench.run(build, bench.get_command(build, self.program),
                          server.tls_uri if self.is_tls else server.uri, self.kind, count,
-                         self.size, self.text, self.variant, ca_file=server.ca_file if self.is_tls else None)
+                         self.size, self.text, self.variant, cpu=self.cpu,
+                         ca_file=server.ca_file if self.is_tls else None)
 
     def calibrate(self, build, server, seconds):
         """Sets the number of messages that takes about so long."""
@@ -228,9 +236,10 @@ def is_quick_case(case):
 def measure_times(build, is_quick):
     seconds = 0.04 if is_quick else 0.15
     n_rounds = 2 if is_quick else 5
+    n_repeats = 5 if is_quick else 15
     in_order = [case for case in get_cases(0.1 if is_quick else 0.5)
                 if (not is_quick or is_quick_case(case)) and bench.get_command(build, case.program) is not None]
-    cases = [case for case in in_order for _ in range(REPEATS if case.is_compared else 1)]
+    cases = [case for case in in_order for _ in range(n_repeats if case.is_compared else 1)]
     failed = set()
     begun = time.monotonic()
 
@@ -242,7 +251,7 @@ def measure_times(build, is_quick):
                     continue
                 try:
                     if i == 0:
-                        case.calibrate(build, server, seconds * LONGER if case.is_compared else seconds)
+                        case.calibrate(build, server, seconds)
                     else:
                         case.results.append(case.run(build, server, case.count))
                 except bench.Failed as error:
