@@ -33,7 +33,10 @@ open_one (void)
 
   opening = bench_now ();
   if (lws_client_connect_via_info (&info) == NULL)
-    exit (1);
+    {
+      fprintf (stderr, "bench-lws: %s could not be connected to\n", task.host);
+      exit (1);
+    }
 }
 
 static void

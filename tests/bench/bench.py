@@ -85,37 +85,42 @@ def get_arguments(command, uri, work, count, size, kind, variant, ca_file=None):
     return arguments + [ca_file] if ca_file else arguments
 
 
-def run(build, *arguments, cpu=None, **more):
-    """One run of a program: what it prints, as a dictionary."""
-    line = get_arguments(*arguments, **more)
+def execute(command, line, **more):
+    """One run of a program by its command line, maybe within another command."""
     try:
-        done = subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              env=get_environment(build), timeout=TIMEOUT, check=True,
-                              preexec_fn=stay_on(cpu))
-        return json.loads(done.stdout.splitlines()[-1])
-    except (subprocess.SubprocessError, ValueError, IndexError) as error:
+        return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=TIMEOUT,
+                              check=True, **more)
+    except subprocess.SubprocessError as error:
         said = getattr(error, 'stderr', None) or ''
         said = said if isinstance(said, str) else said.decode(errors='replace')
         raise Failed(f'{" ".join(line)}: {type(error).__name__}: {said[-300:]}') from error
 
 
+def run(build, *arguments, cpu=None, **more):
+    """One run of a program: what it prints, as a dictionary."""
+    line = get_arguments(*arguments, **more)
+    done = execute(line, line, env=get_environment(build), preexec_fn=stay_on(cpu))
+    try:
+        return json.loads(done.stdout.splitlines()[-1])
+    except (ValueError, IndexError) as error:
+        raise Failed(f'{" ".join(line)}: no figures, but {done.stdout[-300:]!r}') from error
+
+
 def count_instructions(*arguments, **more):
     """User-mode instructions of one run, all threads together."""
+    line = get_arguments(*arguments, **more)
     with tempfile.NamedTemporaryFile() as out:
-        done = subprocess.run(['valgrind', '--tool=callgrind', f'--callgrind-out-file={out.name}',
-                               *get_arguments(*arguments, **more)],
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              env=os.environ | {'BENCH_COUNTING': '1'}, timeout=TIMEOUT, check=True)
+        done = execute(['valgrind', '--tool=callgrind', f'--callgrind-out-file={out.name}', *line], line,
+                       env=os.environ | {'BENCH_COUNTING': '1'})
     return int(re.search(r'Collected : (\d+)', done.stderr)[1])
 
 
 def count_reads(build, *arguments, **more):
     """System calls of one run that read from a socket and brought something."""
+    line = get_arguments(*arguments, **more)
     with tempfile.NamedTemporaryFile() as out:
-        subprocess.run(['strace', '-f', '-qq', '-e', 'trace=recvfrom,recvmsg,read', '-o', out.name,
-                        *get_arguments(*arguments, **more)],
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                       env=get_environment(build), timeout=TIMEOUT, check=True)
+        execute(['strace', '-f', '-qq', '-e', 'trace=recvfrom,recvmsg,read', '-o', out.name, *line], line,
+                env=get_environment(build))
         with open(out.name, encoding='utf-8', errors='replace') as trace:
             # What is read from files, before, is little and the same for all counts.
             return sum(1 for line in trace if re.search(r'= [1-9]\d*$', line))

@@ -61,8 +61,10 @@ def count(command, server, work, peer):
     return round((n[1] - n[0]) / (counts[1] - counts[0]))
 
 
-def measure(build, is_quick, on_figure=lambda *_: None, recorded=None):
-    """{work: {peer: instructions a message}}; the least of some tries where it is more than recorded."""
+def measure(build, is_quick, recorded=None, failed=None):
+    """{work: {peer: instructions a message}}; the least of some tries where it is more than recorded.
+
+    Who fails is added to failed, or nobody may fail where that is None."""
     figures = {}
     with bench.Server(build) as server:
         for work in WORKS:
@@ -71,13 +73,19 @@ def measure(build, is_quick, on_figure=lambda *_: None, recorded=None):
                 command = bench.get_command(build, program)
                 if command is None or (is_quick and peer not in QUICK) or (work, peer) in LEFT_OUT:
                     continue
-                figures[work][peer] = count(command, server, work, peer)
+                try:
+                    figures[work][peer] = count(command, server, work, peer)
+                except bench.Failed as error:
+                    if failed is None:
+                        raise
+                    print(error, file=sys.stderr)
+                    failed.add((f'instructions, {work}', peer))
+                    continue
                 limit = (recorded or {}).get(work, {}).get(peer)
                 for _ in range(1, TRIES):
                     if limit is None or figures[work][peer] <= limit * TOLERANCE:
                         break
                     figures[work][peer] = min(figures[work][peer], count(command, server, work, peer))
-                on_figure(work, peer, figures[work][peer])
     return figures
 
 

@@ -233,14 +233,13 @@ def is_quick_case(case):
     return case.work in QUICK_WORKS and (case.peer not in SCRIPTED | LANGUAGES or case.work == 'inbound 64 B text')
 
 
-def measure_times(build, is_quick):
+def measure_times(build, is_quick, failed):
     seconds = 0.04 if is_quick else 0.15
     n_rounds = 2 if is_quick else 5
     n_repeats = 5 if is_quick else 15
     in_order = [case for case in get_cases(0.1 if is_quick else 0.5)
                 if (not is_quick or is_quick_case(case)) and bench.get_command(build, case.program) is not None]
     cases = [case for case in in_order for _ in range(n_repeats if case.is_compared else 1)]
-    failed = set()
     begun = time.monotonic()
 
     with bench.Server(build, with_tls=True) as server:
@@ -264,10 +263,10 @@ def measure_times(build, is_quick):
     for case in in_order:
         if case.results:
             figures.setdefault(case.work, {})[case.peer] = case.summarize()
-    return figures, sorted(f'{work}, {peer}' for work, peer in failed)
+    return figures
 
 
-def measure_reads(build):
+def measure_reads(build, failed):
     """System calls that read, for a thousand TLS records of 64 bytes."""
     reads = {}
     low, high = 2000, 22000
@@ -276,9 +275,13 @@ def measure_reads(build):
             command = bench.get_command(build, program)
             if command is None:
                 continue
-            n = [bench.count_reads(build, command, server.tls_uri, 'records', count, 64, 'binary', variant,
-                                   ca_file=server.ca_file) for count in (low, high)]
-            reads[peer] = round((n[1] - n[0]) * 1000 / (high - low), 1)
+            try:
+                n = [bench.count_reads(build, command, server.tls_uri, 'records', count, 64, 'binary', variant,
+                                       ca_file=server.ca_file) for count in (low, high)]
+                reads[peer] = round((n[1] - n[0]) * 1000 / (high - low), 1)
+            except bench.Failed as error:
+                print(error, file=sys.stderr)
+                failed.add(('system calls', peer))
     return reads
 
 
@@ -304,9 +307,11 @@ def main():
 
     build = os.path.abspath(arguments.build)
     figures = {'date': datetime.date.today().isoformat(), 'is_quick': arguments.quick, 'machine': get_machine()}
-    figures['instructions'] = instructions.measure(build, arguments.quick)
-    figures['reads'] = measure_reads(build)
-    figures['times'], figures['failed'] = measure_times(build, arguments.quick)
+    failed = set()
+    figures['instructions'] = instructions.measure(build, arguments.quick, failed=failed)
+    figures['reads'] = measure_reads(build, failed)
+    figures['times'] = measure_times(build, arguments.quick, failed)
+    figures['failed'] = sorted(f'{work}, {peer}' for work, peer in failed)
     with open(arguments.file, 'w', encoding='utf-8') as out:
         json.dump(figures, out, indent=1, ensure_ascii=False)
         out.write('\n')

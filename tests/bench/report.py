@@ -201,13 +201,13 @@ def get_results(figures):
     for work, *limits in INSTRUCTIONS_AT_MOST:
         for peer, limit in zip(('s9ws, handler', 's9ws, signal'), limits):
             if limit is not None:
-                yield f'{work}, {peer.removeprefix("s9ws, ")}: instructions', '≤', limit, figures['instructions'][work][peer]
+                yield f'{work}, {peer.removeprefix("s9ws, ")}: instructions', '≤', limit, figures['instructions'][work].get(peer)
     for work, ours, other, metric, is_lower_better, limit in SUMMARY:
         values = [get_value(figures, work, peer, metric) for peer in (ours, other)]
         if limit is not None:
             yield (f'{work}, {ours}: {UNITS[metric]}, ratio to {other}', '≤' if is_lower_better else '≥', limit,
                    None if None in values else get_ratio(*values))
-    yield 'system calls that read, a thousand TLS records of 64 B', '≤', READS_AT_MOST, figures['reads']['s9ws']
+    yield 'system calls that read, a thousand TLS records of 64 B', '≤', READS_AT_MOST, figures['reads'].get('s9ws')
     for work, ours, metric, sign, limit in (
             *((work, ours, metric, '≤', limit) for work, ours, metric, limit in CPU_AT_MOST),
             *((work, ours, 'per_second', '≥', limit) for work, ours, _, limit in LANGUAGES)):
