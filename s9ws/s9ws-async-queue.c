@@ -119,9 +119,13 @@ s9ws_async_queue_has_ended (S9wsAsyncQueue *queue)
 static void
 update_event_fd (S9wsAsyncQueue *queue)
 {
-  gboolean is_readable = queue->has_ended || g_async_queue_length_unlocked (queue->queue) > 0;
+  gboolean is_readable;
 
-  if (G_LIKELY (queue->event_waker.read_fd < 0) || is_readable == queue->is_readable)
+  if (G_LIKELY (queue->event_waker.read_fd < 0))
+    return;
+
+  is_readable = queue->has_ended || g_async_queue_length_unlocked (queue->queue) > 0;
+  if (is_readable == queue->is_readable)
     return;
 
   queue->is_readable = is_readable;
