@@ -11,6 +11,8 @@
 
 G_BEGIN_DECLS
 
+#define S9WS_EVENT_CLASSES 9 /* of sizes */
+
 /* How much is queued; shared by the queue and its events, since an event that was
  * taken off the bare GAsyncQueue is only seen again when it is freed.
  *
@@ -25,8 +27,9 @@ typedef struct
   S9wsEvent *returned; /* atomic: whoever frees an event adds it, the I/O thread takes all */
   int returned_bytes;  /* atomic: how much that is, about */
   guint8 apart[64];    /* what is above is written by one thread, what is below by another */
-  S9wsEvent *taken;    /* the I/O thread's, as the rest: those that it has taken */
-  int taken_bytes;     /* how much that is, about */
+  S9wsEvent *taken;    /* the I/O thread's, as the rest: those that it has taken ... */
+  S9wsEvent *sorted[S9WS_EVENT_CLASSES]; /* ... and those of them that it has found too large or too small */
+  int taken_bytes;     /* how much all of that is, about */
 } S9wsQueueBudget;
 
 S9wsQueueBudget *s9ws_queue_budget_new   (void);

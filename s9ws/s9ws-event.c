@@ -44,15 +44,14 @@ G_DEFINE_BOXED_TYPE (S9wsEvent, s9ws_event, s9ws_event_ref, s9ws_event_unref)
 #define CLASS_SHIFT 1
 
 #define RETURNED_MAX (1024 * 1024) /* bytes; as much again may have been taken */
-#define LOOKS 8                    /* at events that have been taken, for one of a size */
+#define LOOKS 8                    /* at events that have been taken, for one that fits */
 
 /* Size classes: the capacity is that of the payload, with the byte behind for a NUL.  Class
  * 0 is what has the size that it needs, and is not made into another. */
 
-#define N_CLASSES 8
 #define CAPACITY(size_class) (((gsize) 64 << (size_class)) + 8)
 #define COST(size_class) (sizeof (S9wsEvent) + CAPACITY (size_class))
-G_STATIC_ASSERT (CAPACITY (N_CLASSES) > S9WS_SHARED_MIN);
+G_STATIC_ASSERT (CAPACITY (S9WS_EVENT_CLASSES - 1) > S9WS_SHARED_MIN);
 
 static inline guint
 get_size_class (gsize size)
@@ -105,7 +104,7 @@ take_all_returned (S9wsQueueBudget *budget)
     return;
 
   budget->taken = g_atomic_pointer_exchange (&budget->returned, NULL);
-  budget->taken_bytes = g_atomic_int_exchange (&budget->returned_bytes, 0);
+  budget->taken_bytes += g_atomic_int_exchange (&budget->returned_bytes, 0);
 }
 
 gsize
@@ -118,6 +117,8 @@ s9ws_queue_budget_get_used (S9wsQueueBudget *budget)
 void
 s9ws_queue_budget_trim (S9wsQueueBudget *budget)
 {
+  for (guint i = 0; i < S9WS_EVENT_CLASSES; i++)
+    free_chain (g_steal_pointer (&budget->sorted[i]));
   free_chain (g_steal_pointer (&budget->taken));
   take_all_returned (budget);
   free_chain (g_steal_pointer (&budget->taken));
@@ -221,25 +222,61 @@ return_event (S9wsQueueBudget *budget,
   while (!g_atomic_pointer_compare_and_exchange (&budget->returned, event->next, event));
 }
 
-/* One of @size_class or the next larger one, or NULL.  Those of others are freed: the C
- * library has them at hand for this thread then.  Not many at once, as a message waits. */
+static inline gboolean
+fits (S9wsEvent *event,
+      guint      size_class)
+{
+  return event->flags >> CLASS_SHIFT == size_class || event->flags >> CLASS_SHIFT == size_class + 1;
+}
+
+static S9wsEvent *
+take_first (S9wsQueueBudget  *budget,
+            S9wsEvent       **chain)
+{
+  S9wsEvent *event = *chain;
+
+  *chain = event->next;
+  budget->taken_bytes -= (int) COST (event->flags >> CLASS_SHIFT);
+  return event;
+}
+
+/* One that was in the way is at hand when its turn comes, as long as they are not too many. */
+static void
+put_aside (S9wsQueueBudget *budget,
+           S9wsEvent       *event)
+{
+  guint size_class = event->flags >> CLASS_SHIFT;
+
+  if (budget->taken_bytes > RETURNED_MAX)
+    {
+      g_free (event);
+      return;
+    }
+
+  event->next = budget->sorted[size_class];
+  budget->sorted[size_class] = event;
+  budget->taken_bytes += (int) COST (size_class);
+}
+
+/* One of @size_class or the next larger one, or NULL.  Not many are looked at, as a message
+ * waits. */
 static S9wsEvent *
 take_returned (S9wsQueueBudget *budget,
                guint            size_class)
 {
+  if (budget->sorted[size_class] != NULL)
+    return take_first (budget, &budget->sorted[size_class]);
+
   if (budget->taken == NULL)
     take_all_returned (budget);
 
   for (guint i = 0; i < LOOKS && budget->taken != NULL; i++)
     {
-      S9wsEvent *event = budget->taken;
-      guint other_class = event->flags >> CLASS_SHIFT;
+      S9wsEvent *event = take_first (budget, &budget->taken);
 
-      budget->taken = event->next;
-      budget->taken_bytes -= (int) COST (other_class);
-      if (G_LIKELY (other_class == size_class || other_class == size_class + 1))
+      if (G_LIKELY (fits (event, size_class)))
         return event;
-      g_free (event);
+      put_aside (budget, event);
     }
 
   return NULL;

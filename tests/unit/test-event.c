@@ -60,7 +60,7 @@ test_again (void)
   S9wsQueueBudget *budget = s9ws_queue_budget_new ();
   S9wsEvent *first = create_event (budget, 100);
   S9wsEvent *second = create_event (budget, 100);
-  S9wsEvent *small, *large;
+  S9wsEvent *small;
 
   g_assert_true (first != second);
   s9ws_event_unref (first);
@@ -68,25 +68,74 @@ test_again (void)
   g_assert_true (small == first);
   check_event (second, 100);
 
-  /* One with some more room will do, but it does not count for less. */
   s9ws_event_unref (second);
   s9ws_event_unref (small);
-  second = create_event (budget, 200);
-  s9ws_event_unref (second);
-  small = create_event (budget, 100);
-  g_assert_true (small == second);
-  g_assert_cmpint (budget->bytes, >, 264);
-  check_event (small, 100);
-  second = create_event (budget, 100);
-
-  /* What is of another size is not of use. */
-  s9ws_event_unref (small);
-  large = create_event (budget, 1000);
-  check_event (large, 1000);
-  s9ws_event_unref (large);
-  s9ws_event_unref (second);
   g_assert_cmpint (budget->bytes, ==, 0);
   s9ws_queue_budget_unref (budget);
+}
+
+static void
+test_larger (void)
+{
+  S9wsQueueBudget *budget = s9ws_queue_budget_new ();
+  S9wsEvent *large = create_event (budget, 200);
+  S9wsEvent *small, *larger;
+
+  /* One with some more room will do, but it does not count for less. */
+  s9ws_event_unref (large);
+  small = create_event (budget, 100);
+  g_assert_true (small == large);
+  g_assert_cmpint (budget->bytes, >, 264);
+  check_event (small, 100);
+
+  /* What is too small waits for its turn. */
+  s9ws_event_unref (small);
+  larger = create_event (budget, 1000);
+  check_event (larger, 1000);
+  large = create_event (budget, 200);
+  g_assert_true (large == small);
+  check_event (large, 200);
+
+  s9ws_event_unref (large);
+  s9ws_event_unref (larger);
+  g_assert_cmpint (budget->bytes, ==, 0);
+  s9ws_queue_budget_unref (budget);
+}
+
+/* As a server sends them whose messages are now short, now long. */
+static void
+test_mixed (void)
+{
+  S9wsQueueBudget *budget = s9ws_queue_budget_new ();
+  GRand *rand = g_rand_new_with_seed (1);
+  S9wsEvent *queued[64] = { NULL };
+  guint n_taken = 0;
+
+  for (guint i = 0; i < 100000; i++)
+    {
+      S9wsEvent **event = &queued[g_rand_int_range (rand, 0, G_N_ELEMENTS (queued))];
+      gsize size = (gsize) g_rand_int_range (rand, 0, S9WS_SHARED_MIN);
+      int before;
+
+      g_clear_pointer (event, s9ws_event_unref);
+      before = budget->taken_bytes + budget->returned_bytes;
+      *event = create_event (budget, size);
+      check_event (*event, size);
+      g_assert_cmpint (budget->taken_bytes + budget->returned_bytes, >=, 0);
+      g_assert_cmpint (budget->taken_bytes + budget->returned_bytes, <, 2 * KEPT_MAX);
+      if (budget->taken_bytes + budget->returned_bytes < before)
+        n_taken++;
+    }
+  /* Nearly all are made of others. */
+  g_assert_cmpuint (n_taken, >, 90000);
+
+  for (guint i = 0; i < G_N_ELEMENTS (queued); i++)
+    g_clear_pointer (&queued[i], s9ws_event_unref);
+  g_assert_cmpint (budget->bytes, ==, 0);
+  s9ws_queue_budget_trim (budget);
+  g_assert_cmpuint (s9ws_queue_budget_get_used (budget), ==, 0);
+  s9ws_queue_budget_unref (budget);
+  g_rand_free (rand);
 }
 
 static void
@@ -147,6 +196,8 @@ main (int    argc,
 
   g_test_add_func ("/event/sizes", test_sizes);
   g_test_add_func ("/event/again", test_again);
+  g_test_add_func ("/event/larger", test_larger);
+  g_test_add_func ("/event/mixed", test_mixed);
   for (gsize i = 0; i < G_N_ELEMENTS (sizes); i++)
     {
       g_autofree char *path = g_strdup_printf ("/event/kept-at-most/%" G_GSIZE_FORMAT, sizes[i]);
