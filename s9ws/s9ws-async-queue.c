@@ -19,7 +19,7 @@
 struct _S9wsAsyncQueue
 {
   gatomicrefcount ref_count;
-  GAsyncQueue *queue;    /* of S9wsEvent; its lock also guards all but the budget */
+  GAsyncQueue *queue;    /* of S9wsEvent; its lock also guards all but the budget and what follows it */
   gboolean has_ended;    /* QUIT has been taken off */
   S9wsWaker event_waker; /* not open as long as nobody has asked for it */
   gboolean is_readable;  /* it is awake */
@@ -28,6 +28,12 @@ struct _S9wsAsyncQueue
   GMainContext *context; /* the source's: it cannot be asked once it is destroyed */
   GThread *emitter;      /* in which a source, this or one before, has its turn; or NULL */
   S9wsQueueBudget *budget;
+
+  /* For those who wait in pop: the queue's own condition would be signalled for each event
+   * of a batch, by a system call. */
+  GMutex wait_lock; /* taken by itself, or with the queue's lock held */
+  GCond has_more;   /* or has_ended */
+  int n_waiting;    /* atomic: raised with both locks held, lowered with this one */
 };
 
 typedef struct
@@ -49,6 +55,8 @@ s9ws_async_queue_new (void)
   queue->queue = g_async_queue_new ();
   queue->budget = s9ws_queue_budget_new ();
   queue->event_waker = (S9wsWaker) S9WS_WAKER_INIT;
+  g_mutex_init (&queue->wait_lock);
+  g_cond_init (&queue->has_more);
   return queue;
 }
 
@@ -78,6 +86,8 @@ s9ws_async_queue_unref (S9wsAsyncQueue *queue)
   g_async_queue_unref (queue->queue);
   s9ws_queue_budget_unref (queue->budget);
   s9ws_waker_close (&queue->event_waker);
+  g_mutex_clear (&queue->wait_lock);
+  g_cond_clear (&queue->has_more);
   g_free (queue);
 }
 
@@ -158,6 +168,15 @@ wake_source (GSource      *source,
     g_main_context_wakeup (context);
 }
 
+/* Those who wait are all in g_cond_wait () by the time that wait_lock is to be had. */
+static void
+wake_waiting (S9wsAsyncQueue *queue)
+{
+  g_mutex_lock (&queue->wait_lock);
+  g_cond_broadcast (&queue->has_more);
+  g_mutex_unlock (&queue->wait_lock);
+}
+
 /* With the lock held, which it gives back: wakes the source if there is one. */
 static void
 unlock_and_wake (S9wsAsyncQueue *queue)
@@ -180,6 +199,7 @@ guint
 s9ws_async_queue_push (S9wsAsyncQueue *queue,
                        GPtrArray      *events)
 {
+  gboolean is_waited_for;
   int length;
 
   if (events->len == 0)
@@ -190,8 +210,11 @@ s9ws_async_queue_push (S9wsAsyncQueue *queue,
   for (guint i = 0; i < events->len; i++)
     g_async_queue_push_unlocked (queue->queue, events->pdata[i]);
   length = g_async_queue_length_unlocked (queue->queue);
+  is_waited_for = g_atomic_int_get (&queue->n_waiting) > 0;
   update_event_fd (queue);
   unlock_and_wake (queue);
+  if (is_waited_for)
+    wake_waiting (queue);
 
   g_ptr_array_set_size (events, 0);
   /* Negative where somebody waits for more. */
@@ -207,10 +230,11 @@ take_item (S9wsAsyncQueue *queue,
 
   if (s9ws_event_get_kind (event) == S9WS_EVENT_KIND_QUIT)
     {
-      /* Not the first: it is there to wake those who wait. */
+      /* Not the first: it is there to wake those who wait in the bare queue. */
       if (queue->has_ended)
         g_clear_pointer (&event, s9ws_event_unref);
       queue->has_ended = TRUE;
+      wake_waiting (queue);
       /* A negative length counts them. */
       if (g_async_queue_length_unlocked (queue->queue) < 0)
         g_async_queue_push_unlocked (queue->queue, s9ws_event_new (S9WS_EVENT_KIND_QUIT));
@@ -238,17 +262,52 @@ end_pop (S9wsAsyncQueue *queue,
   return event;
 }
 
+/* With the lock held, which it gives back for as long as it waits. */
+static void
+wait_for_more (S9wsAsyncQueue *queue,
+               gint64          end)
+{
+  g_mutex_lock (&queue->wait_lock);
+  g_atomic_int_inc (&queue->n_waiting);
+  g_async_queue_unlock (queue->queue);
+
+  if (end < 0)
+    g_cond_wait (&queue->has_more, &queue->wait_lock);
+  else
+    g_cond_wait_until (&queue->has_more, &queue->wait_lock, end);
+
+  g_atomic_int_add (&queue->n_waiting, -1);
+  g_mutex_unlock (&queue->wait_lock);
+  g_async_queue_lock (queue->queue);
+}
+
+/* With the lock held: an item that was not there at once, or NULL. */
+static gpointer
+wait_for_item (S9wsAsyncQueue *queue,
+               gint64          timeout)
+{
+  gint64 end = timeout < 0 ? -1 : g_get_monotonic_time () + MIN (timeout, G_MAXINT64 / 2);
+  gpointer item = NULL;
+
+  while (item == NULL && !queue->has_ended && (end < 0 || g_get_monotonic_time () < end))
+    {
+      wait_for_more (queue, end);
+      item = g_async_queue_try_pop_unlocked (queue->queue);
+    }
+
+  return item;
+}
+
 S9wsEvent *
 s9ws_async_queue_pop (S9wsAsyncQueue *queue,
                       gint64          timeout)
 {
-  gpointer item = NULL;
+  gpointer item;
 
   g_async_queue_lock (queue->queue);
   item = g_async_queue_try_pop_unlocked (queue->queue);
-  if (item == NULL && !queue->has_ended && timeout != 0)
-    item = timeout < 0 ? g_async_queue_pop_unlocked (queue->queue)
-                       : g_async_queue_timeout_pop_unlocked (queue->queue, (guint64) timeout);
+  if (item == NULL && timeout != 0)
+    item = wait_for_item (queue, timeout);
   return end_pop (queue, item);
 }
 

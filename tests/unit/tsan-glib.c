@@ -86,30 +86,6 @@ g_async_queue_try_pop (GAsyncQueue *queue)
   return item;
 }
 
-/* These let the lock go while they wait. */
-gpointer
-g_async_queue_pop_unlocked (GAsyncQueue *queue)
-{
-  gpointer item;
-
-  __tsan_release (queue);
-  item = REAL (g_async_queue_pop_unlocked) (queue);
-  __tsan_acquire (queue);
-  return item;
-}
-
-gpointer
-g_async_queue_timeout_pop_unlocked (GAsyncQueue *queue,
-                                    guint64      timeout)
-{
-  gpointer item;
-
-  __tsan_release (queue);
-  item = REAL (g_async_queue_timeout_pop_unlocked) (queue, timeout);
-  __tsan_acquire (queue);
-  return item;
-}
-
 /* The last of several owners sees what the others did: they are counted here, where the
  * sanitizer can see it, as GLib does where there are no toggle references. */
 #undef g_object_unref
