@@ -667,7 +667,9 @@ s9ws_async_client_get_event_fd (S9wsAsyncClient *client)
  * An event taken off this way counts towards [property@S9ws.Options:max-queued-bytes]
  * until it is freed. Who takes off %S9WS_EVENT_KIND_QUIT this way keeps it from the
  * client's other methods, which would go on waiting; where both are used, or several
- * threads take off, there may be more than one.
+ * threads take off, there may be more than one. While somebody waits in it, each event that
+ * comes costs a system call; who waits in the client's methods is told once of all that come
+ * together.
  *
  * Returns: (transfer none): the queue
  *

@@ -170,10 +170,14 @@ wake_source (GSource      *source,
 
 /* Those who wait are all in g_cond_wait () by the time that wait_lock is to be had. */
 static void
-wake_waiting (S9wsAsyncQueue *queue)
+wake_waiting (S9wsAsyncQueue *queue,
+              gboolean        is_for_one)
 {
   g_mutex_lock (&queue->wait_lock);
-  g_cond_broadcast (&queue->has_more);
+  if (is_for_one)
+    g_cond_signal (&queue->has_more);
+  else
+    g_cond_broadcast (&queue->has_more);
   g_mutex_unlock (&queue->wait_lock);
 }
 
@@ -214,7 +218,7 @@ s9ws_async_queue_push (S9wsAsyncQueue *queue,
   update_event_fd (queue);
   unlock_and_wake (queue);
   if (is_waited_for)
-    wake_waiting (queue);
+    wake_waiting (queue, events->len == 1);
 
   g_ptr_array_set_size (events, 0);
   /* Negative where somebody waits for more. */
@@ -234,7 +238,7 @@ take_item (S9wsAsyncQueue *queue,
       if (queue->has_ended)
         g_clear_pointer (&event, s9ws_event_unref);
       queue->has_ended = TRUE;
-      wake_waiting (queue);
+      wake_waiting (queue, FALSE);
       /* A negative length counts them. */
       if (g_async_queue_length_unlocked (queue->queue) < 0)
         g_async_queue_push_unlocked (queue->queue, s9ws_event_new (S9WS_EVENT_KIND_QUIT));
