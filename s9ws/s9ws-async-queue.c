@@ -19,7 +19,7 @@
 struct _S9wsAsyncQueue
 {
   gatomicrefcount ref_count;
-  GAsyncQueue *queue;    /* of S9wsEvent; its lock also guards all but the budget and what follows it */
+  GAsyncQueue *queue;    /* of S9wsEvent; its lock also guards what comes before the budget */
   gboolean has_ended;    /* QUIT has been taken off */
   S9wsWaker event_waker; /* not open as long as nobody has asked for it */
   gboolean is_readable;  /* it is awake */
@@ -27,13 +27,13 @@ struct _S9wsAsyncQueue
   GSource *raiser;       /* or NULL: brings the source back to PRIORITY */
   GMainContext *context; /* the source's: it cannot be asked once it is destroyed */
   GThread *emitter;      /* in which a source, this or one before, has its turn; or NULL */
+  guint n_waiting;       /* threads, for has_more */
   S9wsQueueBudget *budget;
 
   /* For those who wait in pop: the queue's own condition would be signalled for each event
    * of a batch, by a system call. */
   GMutex wait_lock; /* taken by itself, or with the queue's lock held */
   GCond has_more;   /* or has_ended */
-  int n_waiting;    /* atomic: raised with both locks held, lowered with this one */
 };
 
 typedef struct
@@ -214,7 +214,7 @@ s9ws_async_queue_push (S9wsAsyncQueue *queue,
   for (guint i = 0; i < events->len; i++)
     g_async_queue_push_unlocked (queue->queue, events->pdata[i]);
   length = g_async_queue_length_unlocked (queue->queue);
-  is_waited_for = g_atomic_int_get (&queue->n_waiting) > 0;
+  is_waited_for = queue->n_waiting > 0;
   update_event_fd (queue);
   unlock_and_wake (queue);
   if (is_waited_for)
@@ -271,8 +271,8 @@ static void
 wait_for_more (S9wsAsyncQueue *queue,
                gint64          end)
 {
+  queue->n_waiting++;
   g_mutex_lock (&queue->wait_lock);
-  g_atomic_int_inc (&queue->n_waiting);
   g_async_queue_unlock (queue->queue);
 
   if (end < 0)
@@ -280,9 +280,9 @@ wait_for_more (S9wsAsyncQueue *queue,
   else
     g_cond_wait_until (&queue->has_more, &queue->wait_lock, end);
 
-  g_atomic_int_add (&queue->n_waiting, -1);
   g_mutex_unlock (&queue->wait_lock);
   g_async_queue_lock (queue->queue);
+  queue->n_waiting--;
 }
 
 /* With the lock held: an item that was not there at once, or NULL. */

@@ -43,7 +43,7 @@ G_DEFINE_BOXED_TYPE (S9wsEvent, s9ws_event, s9ws_event_ref, s9ws_event_unref)
 #define IS_CHARGED 1u /* until it has been taken off; by then it has one owner */
 #define CLASS_SHIFT 1
 
-#define RETURNED_MAX (1024 * 1024) /* bytes; as much again may have been taken */
+#define RETURNED_MAX (1024 * 1024) /* bytes; twice as much may have been taken */
 #define LOOKS 8                    /* at events that have been taken, for one that fits */
 
 /* Size classes: the capacity is that of the payload, with the byte behind for a NUL.  Class
@@ -60,6 +60,12 @@ get_size_class (gsize size)
     return 1;
 
   return size < S9WS_SHARED_MIN ? g_bit_storage ((size - 8) >> 7) + 1 : 0;
+}
+
+static inline guint
+get_own_class (S9wsEvent *event)
+{
+  return event->flags >> CLASS_SHIFT;
 }
 
 /* What of a payload nobody may touch, as AddressSanitizer cannot know it where memory is
@@ -216,7 +222,7 @@ return_event (S9wsQueueBudget *budget,
       return;
     }
 
-  HIDE (event, 0, CAPACITY (event->flags >> CLASS_SHIFT));
+  HIDE (event, 0, CAPACITY (get_own_class (event)));
   do
     event->next = g_atomic_pointer_get (&budget->returned);
   while (!g_atomic_pointer_compare_and_exchange (&budget->returned, event->next, event));
@@ -226,7 +232,7 @@ static inline gboolean
 fits (S9wsEvent *event,
       guint      size_class)
 {
-  return event->flags >> CLASS_SHIFT == size_class || event->flags >> CLASS_SHIFT == size_class + 1;
+  return get_own_class (event) == size_class || get_own_class (event) == size_class + 1;
 }
 
 static S9wsEvent *
@@ -236,7 +242,7 @@ take_first (S9wsQueueBudget  *budget,
   S9wsEvent *event = *chain;
 
   *chain = event->next;
-  budget->taken_bytes -= (int) COST (event->flags >> CLASS_SHIFT);
+  budget->taken_bytes -= (int) COST (get_own_class (event));
   return event;
 }
 
@@ -245,7 +251,7 @@ static void
 put_aside (S9wsQueueBudget *budget,
            S9wsEvent       *event)
 {
-  guint size_class = event->flags >> CLASS_SHIFT;
+  guint size_class = get_own_class (event);
 
   if (budget->taken_bytes > RETURNED_MAX)
     {
@@ -320,7 +326,7 @@ event_alloc_classed (S9wsQueueBudget *budget,
   S9wsEvent *event = take_returned (budget, size_class);
 
   if (event != NULL)
-    size_class = event->flags >> CLASS_SHIFT;
+    size_class = get_own_class (event);
   else
     event = g_malloc (COST (size_class));
   SHOW (event, 0, CAPACITY (size_class));
@@ -339,7 +345,7 @@ event_free (S9wsEvent *event)
   g_clear_pointer (&event->block, s9ws_block_unref);
   g_clear_error (&event->error);
   g_free (event->text);
-  if (budget == NULL || event->flags >> CLASS_SHIFT == 0)
+  if (budget == NULL || get_own_class (event) == 0)
     g_free (event);
   else
     return_event (budget, event);
