@@ -54,7 +54,7 @@ C_PEERS = {
     'Boost.Beast': ('beast', 'default'),
 }
 WSLAY = {'wslay': ('wslay', 'default')}
-IN_C = {program for program, _ in (OURS | RAW | RAW_TLS | C_PEERS | WSLAY).values()}
+COMPILED = {program for program, _ in (OURS | RAW | RAW_TLS | C_PEERS | WSLAY).values()}
 SCRIPTED = {'websockets (Python)': ('websockets', 'default'), 'ws (Node)': ('ws', 'default')}
 
 KIB = 1024
@@ -89,7 +89,7 @@ MIN_ROUND_TRIPS = 3000  # for the 99.9th percentile
 
 def is_single_threaded(program, variant, kind):
     """Interpreters have helpers, and opening asks for proxies on another thread."""
-    return program in IN_C and not variant.startswith(('async', 'queue')) and kind not in ('open', 'idle')
+    return program in COMPILED and not variant.startswith(('async', 'queue')) and kind not in ('open', 'idle')
 
 
 class Case:
@@ -103,7 +103,6 @@ class Case:
         self.kind, self.size, self.text = arguments
         self.count = count       # None: as many as fill the time
         self.is_tls = is_tls
-        self.is_compared = (work, peer) in COMPARED
         # The server has another one, so that the two meet alike in every run.
         self.cpu = bench.CLIENT_CPU if is_single_threaded(program, variant, self.kind) else None
         self.results = []
@@ -239,7 +238,7 @@ def measure_times(build, is_quick, failed):
     n_repeats = 5 if is_quick else 10
     in_order = [case for case in get_cases(0.1 if is_quick else 0.5)
                 if (not is_quick or is_quick_case(case)) and bench.get_command(build, case.program) is not None]
-    cases = [case for case in in_order for _ in range(n_repeats if case.is_compared else 1)]
+    cases = [case for case in in_order for _ in range(n_repeats if (case.work, case.peer) in COMPARED else 1)]
     begun = time.monotonic()
 
     with bench.Server(build, with_tls=True) as server:

@@ -3,7 +3,7 @@
 #
 # Usage: tests/bench/run.sh [--quick] [--output FOLDER]
 #
-#   --quick          two minutes instead of twelve: for a look
+#   --quick          two minutes instead of thirteen: for a look
 #   --output FOLDER  where figures.json, report.md, readme.md and the pictures go
 #                    (_build-bench/figures)
 #
