@@ -25,8 +25,8 @@ typedef struct
 {
   S9wsAsyncThread *thread;
   S9wsConnection *connection;
-  GPtrArray *batch; /* of S9wsEvent: not queued yet */
-  S9wsOutput taken; /* frames taken from outbox */
+  S9wsEventList batch; /* not queued yet */
+  S9wsOutput taken;    /* frames taken from outbox */
   S9wsStrategy strategy;
   gint64 abandoned_until; /* monotonic µs; 0: not abandoned */
   gint64 sender_time;     /* a copy of the thread's; 0: nothing is to be given back */
@@ -104,7 +104,7 @@ drain (Loop    *loop,
   S9wsMessage message;
 
   while ((result = s9ws_connection_next (loop->connection, &message, error)) == S9WS_RECEIVE_MESSAGE)
-    g_ptr_array_add (loop->batch, s9ws_event_new_message (budget, loop->connection, &message));
+    s9ws_event_list_append (&loop->batch, s9ws_event_new_message (budget, loop->connection, &message));
 
   return result;
 }
@@ -156,7 +156,7 @@ publish (Loop *loop)
     }
   g_mutex_unlock (&thread->lock);
 
-  loop->n_queued = s9ws_async_thread_push_events (thread, loop->batch);
+  loop->n_queued = s9ws_async_thread_push_events (thread, &loop->batch);
   if (loop->n_queued > 0)
     loop->trim_time = 0;
 }
@@ -305,11 +305,12 @@ finish (Loop         *loop,
   if (!s9ws_async_thread_is_quitting (thread))
     {
       if (error != NULL)
-        g_ptr_array_add (loop->batch, s9ws_event_new_error (error));
-      g_ptr_array_add (loop->batch, s9ws_event_new_closed (s9ws_connection_get_close_code (connection),
-                                                           s9ws_connection_get_close_reason (connection)));
+        s9ws_event_list_append (&loop->batch, s9ws_event_new_error (error));
+      s9ws_event_list_append (&loop->batch,
+                              s9ws_event_new_closed (s9ws_connection_get_close_code (connection),
+                                                     s9ws_connection_get_close_reason (connection)));
     }
-  g_ptr_array_add (loop->batch, s9ws_event_new (S9WS_EVENT_KIND_QUIT));
+  s9ws_event_list_append (&loop->batch, s9ws_event_new (S9WS_EVENT_KIND_QUIT));
 
   g_mutex_lock (&thread->lock);
   thread->is_closing = TRUE;
@@ -328,13 +329,11 @@ s9ws_async_thread_run_loop (S9wsAsyncThread *thread)
   Loop loop = { .thread = thread, .connection = thread->connection };
   GError *error = NULL;
 
-  loop.batch = g_ptr_array_new ();
-  g_ptr_array_add (loop.batch, s9ws_event_new (S9WS_EVENT_KIND_ACTIVATED));
+  s9ws_event_list_append (&loop.batch, s9ws_event_new (S9WS_EVENT_KIND_ACTIVATED));
   g_atomic_int_set (&thread->has_work, TRUE);
   run_loop (&loop, &error);
   finish (&loop, error);
   s9ws_queue_budget_end (s9ws_async_queue_get_budget (thread->queue));
-  g_ptr_array_unref (loop.batch);
   s9ws_output_clear (&loop.taken);
   g_clear_error (&error);
 }
@@ -345,8 +344,6 @@ s9ws_async_thread_end_without_loop (S9wsAsyncThread *thread,
 {
   Loop loop = { .thread = thread, .connection = thread->connection };
 
-  loop.batch = g_ptr_array_new ();
-  g_ptr_array_add (loop.batch, s9ws_event_new (S9WS_EVENT_KIND_ACTIVATED));
+  s9ws_event_list_append (&loop.batch, s9ws_event_new (S9WS_EVENT_KIND_ACTIVATED));
   finish (&loop, error);
-  g_ptr_array_unref (loop.batch);
 }

@@ -35,12 +35,12 @@ static void
 push_failure (S9wsAsyncThread *thread,
               const GError    *error)
 {
-  g_autoptr (GPtrArray) events = g_ptr_array_new ();
+  S9wsEventList events = { NULL, NULL, 0 };
 
   if (!s9ws_async_thread_is_quitting (thread))
-    g_ptr_array_add (events, s9ws_event_new_error (error));
-  g_ptr_array_add (events, s9ws_event_new (S9WS_EVENT_KIND_QUIT));
-  s9ws_async_thread_push_events (thread, events);
+    s9ws_event_list_append (&events, s9ws_event_new_error (error));
+  s9ws_event_list_append (&events, s9ws_event_new (S9WS_EVENT_KIND_QUIT));
+  s9ws_async_thread_push_events (thread, &events);
 }
 
 gboolean

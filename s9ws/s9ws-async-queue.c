@@ -19,7 +19,13 @@
 struct _S9wsAsyncQueue
 {
   gatomicrefcount ref_count;
-  GAsyncQueue *queue;    /* of S9wsEvent; its lock also guards what comes before the budget */
+  S9wsQueueBudget *budget;
+
+  GMutex lock;           /* guards all of the following */
+  GCond has_more;        /* or has_ended */
+  guint n_waiting;       /* threads, for has_more: to signal costs a system call */
+  S9wsEventList events;  /* empty where there is bare */
+  GAsyncQueue *bare;     /* of S9wsEvent, in their place; NULL as long as nobody has asked for it */
   gboolean has_ended;    /* QUIT has been taken off */
   S9wsWaker event_waker; /* not open as long as nobody has asked for it */
   gboolean is_readable;  /* it is awake */
@@ -27,13 +33,6 @@ struct _S9wsAsyncQueue
   GSource *raiser;       /* or NULL: brings the source back to PRIORITY */
   GMainContext *context; /* the source's: it cannot be asked once it is destroyed */
   GThread *emitter;      /* in which a source, this or one before, has its turn; or NULL */
-  guint n_waiting;       /* threads, for has_more */
-  S9wsQueueBudget *budget;
-
-  /* For those who wait in pop: the queue's own condition would be signalled for each event
-   * of a batch, by a system call. */
-  GMutex wait_lock; /* taken by itself, or with the queue's lock held */
-  GCond has_more;   /* or has_ended */
 };
 
 typedef struct
@@ -52,10 +51,9 @@ s9ws_async_queue_new (void)
   S9wsAsyncQueue *queue = g_new0 (S9wsAsyncQueue, 1);
 
   g_atomic_ref_count_init (&queue->ref_count);
-  queue->queue = g_async_queue_new ();
   queue->budget = s9ws_queue_budget_new ();
   queue->event_waker = (S9wsWaker) S9WS_WAKER_INIT;
-  g_mutex_init (&queue->wait_lock);
+  g_mutex_init (&queue->lock);
   g_cond_init (&queue->has_more);
   return queue;
 }
@@ -67,13 +65,49 @@ s9ws_async_queue_ref (S9wsAsyncQueue *queue)
   return queue;
 }
 
+/* With the lock held: the first, or NULL. */
+static S9wsEvent *
+take_first (S9wsAsyncQueue *queue)
+{
+  if (G_LIKELY (queue->bare == NULL))
+    return s9ws_event_list_take_first (&queue->events);
+
+  return g_async_queue_try_pop (queue->bare);
+}
+
+/* With the lock held. */
+static void
+move_to_bare (S9wsAsyncQueue *queue,
+              S9wsEventList  *events)
+{
+  S9wsEvent *event;
+
+  g_async_queue_lock (queue->bare);
+  while ((event = s9ws_event_list_take_first (events)) != NULL)
+    g_async_queue_push_unlocked (queue->bare, event);
+  g_async_queue_unlock (queue->bare);
+}
+
+/* With the lock held: how many there are. */
+static guint
+get_length (S9wsAsyncQueue *queue)
+{
+  if (G_LIKELY (queue->bare == NULL))
+    return queue->events.length;
+
+  /* Negative where somebody waits for more. */
+  return (guint) MAX (g_async_queue_length (queue->bare), 0);
+}
+
 void
 s9ws_async_queue_clear (S9wsAsyncQueue *queue)
 {
-  gpointer item;
+  S9wsEvent *event;
 
-  while ((item = g_async_queue_try_pop (queue->queue)) != NULL)
-    s9ws_event_unref (item);
+  g_mutex_lock (&queue->lock);
+  while ((event = take_first (queue)) != NULL)
+    s9ws_event_unref (event);
+  g_mutex_unlock (&queue->lock);
 }
 
 void
@@ -83,10 +117,10 @@ s9ws_async_queue_unref (S9wsAsyncQueue *queue)
     return;
 
   s9ws_async_queue_clear (queue);
-  g_async_queue_unref (queue->queue);
+  g_clear_pointer (&queue->bare, g_async_queue_unref);
   s9ws_queue_budget_unref (queue->budget);
   s9ws_waker_close (&queue->event_waker);
-  g_mutex_clear (&queue->wait_lock);
+  g_mutex_clear (&queue->lock);
   g_cond_clear (&queue->has_more);
   g_free (queue);
 }
@@ -107,9 +141,17 @@ s9ws_async_queue_get_budget (S9wsAsyncQueue *queue)
 }
 
 GAsyncQueue *
-s9ws_async_queue_get_queue (S9wsAsyncQueue *queue)
+s9ws_async_queue_get_bare (S9wsAsyncQueue *queue)
 {
-  return queue->queue;
+  g_mutex_lock (&queue->lock);
+  if (queue->bare == NULL)
+    {
+      queue->bare = g_async_queue_new ();
+      move_to_bare (queue, &queue->events);
+    }
+  g_mutex_unlock (&queue->lock);
+
+  return queue->bare;
 }
 
 gboolean
@@ -117,9 +159,9 @@ s9ws_async_queue_has_ended (S9wsAsyncQueue *queue)
 {
   gboolean has_ended;
 
-  g_async_queue_lock (queue->queue);
+  g_mutex_lock (&queue->lock);
   has_ended = queue->has_ended;
-  g_async_queue_unlock (queue->queue);
+  g_mutex_unlock (&queue->lock);
 
   return has_ended;
 }
@@ -134,7 +176,7 @@ update_event_fd (S9wsAsyncQueue *queue)
   if (G_LIKELY (queue->event_waker.read_fd < 0))
     return;
 
-  is_readable = queue->has_ended || g_async_queue_length_unlocked (queue->queue) > 0;
+  is_readable = queue->has_ended || get_length (queue) > 0;
   if (is_readable == queue->is_readable)
     return;
 
@@ -150,11 +192,11 @@ s9ws_async_queue_get_event_fd (S9wsAsyncQueue *queue)
 {
   int fd;
 
-  g_async_queue_lock (queue->queue);
+  g_mutex_lock (&queue->lock);
   if (queue->event_waker.read_fd < 0 && s9ws_waker_open (&queue->event_waker, NULL))
     update_event_fd (queue);
   fd = queue->event_waker.read_fd;
-  g_async_queue_unlock (queue->queue);
+  g_mutex_unlock (&queue->lock);
 
   return fd;
 }
@@ -166,19 +208,6 @@ wake_source (GSource      *source,
 {
   if (g_atomic_int_compare_and_exchange (&((QueueSource *) source)->is_signalled, FALSE, TRUE))
     g_main_context_wakeup (context);
-}
-
-/* Those who wait are all in g_cond_wait () by the time that wait_lock is to be had. */
-static void
-wake_waiting (S9wsAsyncQueue *queue,
-              gboolean        is_for_one)
-{
-  g_mutex_lock (&queue->wait_lock);
-  if (is_for_one)
-    g_cond_signal (&queue->has_more);
-  else
-    g_cond_broadcast (&queue->has_more);
-  g_mutex_unlock (&queue->wait_lock);
 }
 
 /* With the lock held, which it gives back: wakes the source if there is one. */
@@ -193,7 +222,7 @@ unlock_and_wake (S9wsAsyncQueue *queue)
       source = g_source_ref (queue->source);
       context = g_main_context_ref (queue->context);
     }
-  g_async_queue_unlock (queue->queue);
+  g_mutex_unlock (&queue->lock);
 
   if (source != NULL)
     wake_source (source, context);
@@ -201,118 +230,100 @@ unlock_and_wake (S9wsAsyncQueue *queue)
 
 guint
 s9ws_async_queue_push (S9wsAsyncQueue *queue,
-                       GPtrArray      *events)
+                       S9wsEventList  *events)
 {
+  gboolean is_one = events->length == 1;
   gboolean is_waited_for;
-  int length;
+  guint length;
 
-  if (events->len == 0)
+  if (events->first == NULL)
     return 0;
 
-  s9ws_events_charge (events, queue->budget);
-  g_async_queue_lock (queue->queue);
-  for (guint i = 0; i < events->len; i++)
-    g_async_queue_push_unlocked (queue->queue, events->pdata[i]);
-  length = g_async_queue_length_unlocked (queue->queue);
+  s9ws_event_list_charge (events, queue->budget);
+  g_mutex_lock (&queue->lock);
+  if (G_LIKELY (queue->bare == NULL))
+    s9ws_event_list_move (&queue->events, events);
+  else
+    move_to_bare (queue, events);
+  length = get_length (queue);
   is_waited_for = queue->n_waiting > 0;
   update_event_fd (queue);
   unlock_and_wake (queue);
-  if (is_waited_for)
-    wake_waiting (queue, events->len == 1);
 
-  g_ptr_array_set_size (events, 0);
-  /* Negative where somebody waits for more. */
-  return (guint) MAX (length, 0);
+  if (is_waited_for && is_one)
+    g_cond_signal (&queue->has_more);
+  else if (is_waited_for)
+    g_cond_broadcast (&queue->has_more);
+  return length;
 }
 
-/* With the lock held: what an item popped stands for. */
-static S9wsEvent *
-take_item (S9wsAsyncQueue *queue,
-           gpointer        item)
+/* With the lock held. */
+static void
+tell_end (S9wsAsyncQueue *queue)
 {
-  S9wsEvent *event = item;
-
-  if (s9ws_event_get_kind (event) == S9WS_EVENT_KIND_QUIT)
-    {
-      /* Not the first: it is there to wake those who wait in the bare queue. */
-      if (queue->has_ended)
-        g_clear_pointer (&event, s9ws_event_unref);
-      queue->has_ended = TRUE;
-      wake_waiting (queue, FALSE);
-      /* A negative length counts them. */
-      if (g_async_queue_length_unlocked (queue->queue) < 0)
-        g_async_queue_push_unlocked (queue->queue, s9ws_event_new (S9WS_EVENT_KIND_QUIT));
-    }
-
-  return event;
+  queue->has_ended = TRUE;
+  g_cond_broadcast (&queue->has_more);
+  /* A negative length counts those who wait in it. */
+  if (queue->bare != NULL && g_async_queue_length (queue->bare) < 0)
+    g_async_queue_push (queue->bare, s9ws_event_new (S9WS_EVENT_KIND_QUIT));
 }
 
 /* Gives the lock back. */
 static S9wsEvent *
 end_pop (S9wsAsyncQueue *queue,
-         gpointer        item)
+         S9wsEvent      *event)
 {
-  S9wsEvent *event = NULL;
-
-  if (item != NULL)
+  if (event != NULL)
     {
-      event = take_item (queue, item);
+      if (s9ws_event_get_kind (event) == S9WS_EVENT_KIND_QUIT)
+        {
+          /* Not the first: it is there to wake those who wait in the bare queue. */
+          if (queue->has_ended)
+            g_clear_pointer (&event, s9ws_event_unref);
+          tell_end (queue);
+        }
       update_event_fd (queue);
     }
-  g_async_queue_unlock (queue->queue);
+  g_mutex_unlock (&queue->lock);
 
   if (event != NULL)
     s9ws_event_discharge (event);
   return event;
 }
 
-/* With the lock held, which it gives back for as long as it waits. */
-static void
-wait_for_more (S9wsAsyncQueue *queue,
-               gint64          end)
+/* With the lock held: one that was not there at once, or NULL. */
+static S9wsEvent *
+wait_for_first (S9wsAsyncQueue *queue,
+                gint64          timeout)
 {
+  gint64 end_time = timeout < 0 ? -1 : g_get_monotonic_time () + MIN (timeout, G_MAXINT64 / 2);
+  S9wsEvent *event = NULL;
+
   queue->n_waiting++;
-  g_mutex_lock (&queue->wait_lock);
-  g_async_queue_unlock (queue->queue);
-
-  if (end < 0)
-    g_cond_wait (&queue->has_more, &queue->wait_lock);
-  else
-    g_cond_wait_until (&queue->has_more, &queue->wait_lock, end);
-
-  g_mutex_unlock (&queue->wait_lock);
-  g_async_queue_lock (queue->queue);
-  queue->n_waiting--;
-}
-
-/* With the lock held: an item that was not there at once, or NULL. */
-static gpointer
-wait_for_item (S9wsAsyncQueue *queue,
-               gint64          timeout)
-{
-  gint64 end = timeout < 0 ? -1 : g_get_monotonic_time () + MIN (timeout, G_MAXINT64 / 2);
-  gpointer item = NULL;
-
-  while (item == NULL && !queue->has_ended && (end < 0 || g_get_monotonic_time () < end))
+  while (event == NULL && !queue->has_ended && (end_time < 0 || g_get_monotonic_time () < end_time))
     {
-      wait_for_more (queue, end);
-      item = g_async_queue_try_pop_unlocked (queue->queue);
+      if (end_time < 0)
+        g_cond_wait (&queue->has_more, &queue->lock);
+      else
+        g_cond_wait_until (&queue->has_more, &queue->lock, end_time);
+      event = take_first (queue);
     }
+  queue->n_waiting--;
 
-  return item;
+  return event;
 }
 
 S9wsEvent *
 s9ws_async_queue_pop (S9wsAsyncQueue *queue,
                       gint64          timeout)
 {
-  gpointer item;
+  S9wsEvent *event;
 
-  g_async_queue_lock (queue->queue);
-  item = g_async_queue_try_pop_unlocked (queue->queue);
-  if (item == NULL && timeout != 0)
-    item = wait_for_item (queue, timeout);
-  return end_pop (queue, item);
+  g_mutex_lock (&queue->lock);
+  event = take_first (queue);
+  if (event == NULL && timeout != 0)
+    event = wait_for_first (queue, timeout);
+  return end_pop (queue, event);
 }
 
 /* The source */
@@ -360,12 +371,12 @@ begin_emitting (QueueSource  *source,
   GThread *self = g_thread_self ();
   gboolean is_our_turn;
 
-  g_async_queue_lock (queue->queue);
+  g_mutex_lock (&queue->lock);
   *outer = queue->emitter;
   is_our_turn = queue->source == &source->source && (*outer == NULL || *outer == self);
   if (is_our_turn)
     queue->emitter = self;
-  g_async_queue_unlock (queue->queue);
+  g_mutex_unlock (&queue->lock);
 
   return is_our_turn;
 }
@@ -376,10 +387,10 @@ end_emitting (QueueSource *source,
 {
   S9wsAsyncQueue *queue = source->queue;
 
-  g_async_queue_lock (queue->queue);
+  g_mutex_lock (&queue->lock);
   queue->emitter = outer;
   if (queue->source == &source->source)
-    g_async_queue_unlock (queue->queue);
+    g_mutex_unlock (&queue->lock);
   else
     unlock_and_wake (queue);
 }
@@ -389,12 +400,12 @@ static S9wsEvent *
 pop_for_source (QueueSource *source)
 {
   S9wsAsyncQueue *queue = source->queue;
-  gpointer item = NULL;
+  S9wsEvent *event = NULL;
 
-  g_async_queue_lock (queue->queue);
+  g_mutex_lock (&queue->lock);
   if (queue->source == &source->source)
-    item = g_async_queue_try_pop_unlocked (queue->queue);
-  return end_pop (queue, item);
+    event = take_first (queue);
+  return end_pop (queue, event);
 }
 
 /* The source has the last reference: nobody is there who could be told anything. */
@@ -510,14 +521,14 @@ replace_source (S9wsAsyncQueue *queue,
   GSource *old_source, *old_raiser;
   GMainContext *old_context;
 
-  g_async_queue_lock (queue->queue);
+  g_mutex_lock (&queue->lock);
   old_source = queue->source;
   old_raiser = queue->raiser;
   old_context = queue->context;
   queue->source = source;
   queue->raiser = raiser;
   queue->context = context;
-  g_async_queue_unlock (queue->queue);
+  g_mutex_unlock (&queue->lock);
 
   if (old_source != NULL)
     {
@@ -569,9 +580,9 @@ s9ws_async_queue_dup_context (S9wsAsyncQueue *queue)
 {
   GMainContext *context;
 
-  g_async_queue_lock (queue->queue);
+  g_mutex_lock (&queue->lock);
   context = queue->context != NULL ? g_main_context_ref (queue->context) : NULL;
-  g_async_queue_unlock (queue->queue);
+  g_mutex_unlock (&queue->lock);
 
   return context;
 }

@@ -15,17 +15,18 @@ S9wsAsyncQueue  *s9ws_async_queue_new        (void);
 S9wsAsyncQueue  *s9ws_async_queue_ref        (S9wsAsyncQueue *queue);
 void             s9ws_async_queue_unref      (S9wsAsyncQueue *queue);
 S9wsQueueBudget *s9ws_async_queue_get_budget (S9wsAsyncQueue *queue);
-GAsyncQueue     *s9ws_async_queue_get_queue  (S9wsAsyncQueue *queue);
+/* From then on, all events go through it. */
+GAsyncQueue     *s9ws_async_queue_get_bare   (S9wsAsyncQueue *queue);
 
 /* Before anything is queued.  @limit: the bytes past which it counts as full; 0: never. */
 gboolean s9ws_async_queue_prepare (S9wsAsyncQueue  *queue,
                                    gssize           limit,
                                    GError         **error);
 
-/* I/O thread: queues all of @events under one lock and wakes the context once.  Returns how
- * many are queued then, or 0 if @events is empty. */
+/* I/O thread: takes all of @events under one lock and wakes the context once.  Returns how
+ * many are queued then, or 0 if there was none. */
 guint s9ws_async_queue_push (S9wsAsyncQueue *queue,
-                             GPtrArray      *events);
+                             S9wsEventList  *events);
 
 /* Any thread.  @timeout in µs, -1: no bound.  NULL once QUIT has been taken off. */
 S9wsEvent *s9ws_async_queue_pop       (S9wsAsyncQueue *queue,

@@ -73,9 +73,9 @@ s9ws_async_thread_set_state_locked (S9wsAsyncThread *thread,
 }
 
 /* Queues @events, or throws them away where nobody will take them off.  Returns how many are
- * queued then, or 0 if @events is empty. */
+ * queued then, or 0 if there was none. */
 guint s9ws_async_thread_push_events (S9wsAsyncThread *thread,
-                                     GPtrArray       *events);
+                                     S9wsEventList   *events);
 /* Once the connection, where there was one, has been hung up.  What was not sent by then
  * never will be. */
 void s9ws_async_thread_report_end_locked (S9wsAsyncThread *thread,

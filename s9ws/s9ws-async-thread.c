@@ -74,14 +74,10 @@ s9ws_async_thread_get_state (S9wsAsyncThread *thread)
 
 guint
 s9ws_async_thread_push_events (S9wsAsyncThread *thread,
-                               GPtrArray       *events)
+                               S9wsEventList   *events)
 {
   if (g_atomic_int_get (&thread->is_abandoned))
-    {
-      for (guint i = 0; i < events->len; i++)
-        s9ws_event_unref (events->pdata[i]);
-      g_ptr_array_set_size (events, 0);
-    }
+    s9ws_event_list_clear (events);
 
   return s9ws_async_queue_push (thread->queue, events);
 }

@@ -44,6 +44,23 @@ void s9ws_queue_budget_end  (S9wsQueueBudget *budget);
 gboolean s9ws_queue_budget_is_full (S9wsQueueBudget *budget,
                                     gssize           beyond);
 
+/* Events in a row: they carry the links. */
+typedef struct
+{
+  S9wsEvent *first; /* or NULL */
+  S9wsEvent *last;  /* only where there is a first */
+  guint length;
+} S9wsEventList;
+
+void       s9ws_event_list_append     (S9wsEventList *list,
+                                       S9wsEvent     *event);
+S9wsEvent *s9ws_event_list_take_first (S9wsEventList *list);
+/* What is in @from goes behind what is in @list. */
+void       s9ws_event_list_move       (S9wsEventList *list,
+                                       S9wsEventList *from);
+/* Gives the events up. */
+void       s9ws_event_list_clear      (S9wsEventList *list);
+
 S9wsEvent *s9ws_event_new (S9wsEventKind kind);
 /* @budget: that of the queue that it is meant for, on the I/O thread; or NULL. */
 S9wsEvent *s9ws_event_new_message (S9wsQueueBudget   *budget,
@@ -54,9 +71,9 @@ S9wsEvent *s9ws_event_new_closed  (guint              code,
 S9wsEvent *s9ws_event_new_error   (const GError      *error);
 
 /* Counts events while they are queued; once one has been taken off, no more. */
-void s9ws_events_charge   (GPtrArray       *events,
-                           S9wsQueueBudget *budget);
-void s9ws_event_discharge (S9wsEvent       *event);
+void s9ws_event_list_charge (S9wsEventList   *list,
+                             S9wsQueueBudget *budget);
+void s9ws_event_discharge   (S9wsEvent       *event);
 
 /* A text in which U+0000 stands as U+FFFD: a copy, or NULL if @text has none. */
 char *s9ws_text_without_nul (const char *text,

@@ -21,6 +21,8 @@
  *
  * Since: 0.1
  */
+/* Small: each line of the cache that it takes goes from the core that makes it to the one
+ * that takes it off, and back. */
 struct _S9wsEvent
 {
   gatomicrefcount ref_count;
@@ -29,12 +31,18 @@ struct _S9wsEvent
   guint8 flags; /* IS_CHARGED, and above it the size class */
   gsize size;
   const guint8 *data;      /* NUL-terminated if it is a text; in payload or in block */
-  S9wsBlock *block;        /* or NULL */
-  GError *error;           /* or NULL */
-  char *text;              /* atomic: the text without U+0000, made when first asked for */
   S9wsQueueBudget *budget; /* NULL before it has been queued */
-  S9wsEvent *next;         /* behind it in the queue, maybe gone; or in the budget */
   gsize cost;              /* what it counts for while it is queued, in bytes */
+  union
+  {
+    S9wsBlock *block; /* or NULL */
+    GError *error;    /* of an ERROR */
+  };
+  union
+  {
+    S9wsEvent *next; /* while it is in a list, or in the budget */
+    char *text;      /* atomic: the text without U+0000, made when first asked for; or NULL */
+  };
   guint8 payload[];
 };
 
@@ -158,38 +166,20 @@ s9ws_queue_budget_is_full (S9wsQueueBudget *budget,
 }
 
 void
-s9ws_events_charge (GPtrArray       *events,
-                    S9wsQueueBudget *budget)
+s9ws_event_list_charge (S9wsEventList   *list,
+                        S9wsQueueBudget *budget)
 {
   gsize cost = 0;
 
-  for (guint i = 0; i < events->len; i++)
+  for (S9wsEvent *event = list->first; event != NULL; event = event->next)
     {
-      S9wsEvent *event = events->pdata[i];
-
       event->budget = budget;
-      event->next = i + 1 < events->len ? events->pdata[i + 1] : NULL;
       event->flags |= IS_CHARGED;
       cost += event->cost;
     }
 
-  g_atomic_int_add (&budget->ref_count, (int) events->len);
+  g_atomic_int_add (&budget->ref_count, (int) list->length);
   g_atomic_pointer_add (&budget->bytes, (gssize) cost);
-}
-
-/* Another core has written the one behind it, which may have been taken off and freed
- * by now; to ask for it ahead of time does no harm then. */
-static inline void
-prefetch_next (S9wsEvent *event)
-{
-  const char *next = (const char *) event->next;
-
-  if (next == NULL)
-    return;
-
-  __builtin_prefetch (next);
-  __builtin_prefetch (next + 64);
-  __builtin_prefetch (next + 128);
 }
 
 void
@@ -203,7 +193,6 @@ s9ws_event_discharge (S9wsEvent *event)
     return;
 
   event->flags &= (guint8) ~IS_CHARGED;
-  prefetch_next (event);
   before = (gssize) g_atomic_pointer_add (&budget->bytes, -cost);
   if (budget->limit > 0 && before > budget->limit && before - cost <= budget->limit)
     s9ws_waker_wake (&budget->waker);
@@ -288,6 +277,72 @@ take_returned (S9wsQueueBudget *budget,
   return NULL;
 }
 
+/* Lists */
+
+void
+s9ws_event_list_append (S9wsEventList *list,
+                        S9wsEvent     *event)
+{
+  event->next = NULL;
+  if (list->first == NULL)
+    list->first = event;
+  else
+    list->last->next = event;
+  list->last = event;
+  list->length++;
+}
+
+/* Another core has written the next one: it is on its way here by the time that its turn
+ * comes. */
+static inline void
+prefetch (S9wsEvent *event)
+{
+  __builtin_prefetch (event);
+  __builtin_prefetch ((const char *) event + 64);
+  __builtin_prefetch ((const char *) event + 128);
+}
+
+S9wsEvent *
+s9ws_event_list_take_first (S9wsEventList *list)
+{
+  S9wsEvent *event = list->first;
+
+  if (event == NULL)
+    return NULL;
+
+  list->first = event->next;
+  list->length--;
+  event->text = NULL;
+  if (list->first != NULL)
+    prefetch (list->first);
+  return event;
+}
+
+void
+s9ws_event_list_move (S9wsEventList *list,
+                      S9wsEventList *from)
+{
+  if (from->first == NULL)
+    return;
+
+  if (list->first == NULL)
+    list->first = from->first;
+  else
+    list->last->next = from->first;
+  list->last = from->last;
+  list->length += from->length;
+  *from = (S9wsEventList){ NULL, NULL, 0 };
+}
+
+void
+s9ws_event_list_clear (S9wsEventList *list)
+{
+  S9wsEvent *event;
+
+  while ((event = s9ws_event_list_take_first (list)) != NULL)
+    s9ws_event_unref (event);
+}
+
 /* Events */
 
 static S9wsEvent *
@@ -342,8 +397,10 @@ event_free (S9wsEvent *event)
 {
   S9wsQueueBudget *budget = event->budget;
 
-  g_clear_pointer (&event->block, s9ws_block_unref);
-  g_clear_error (&event->error);
+  if (event->kind == S9WS_EVENT_KIND_ERROR)
+    g_error_free (event->error);
+  else if (event->block != NULL)
+    s9ws_block_unref (event->block);
   g_free (event->text);
   if (budget == NULL || get_own_class (event) == 0)
     g_free (event);
@@ -675,5 +732,5 @@ s9ws_event_get_error (S9wsEvent *event)
 {
   g_return_val_if_fail (event != NULL, NULL);
 
-  return event->error;
+  return event->kind == S9WS_EVENT_KIND_ERROR ? event->error : NULL;
 }

@@ -354,6 +354,83 @@ test_get_queue (void)
   g_assert_cmpuint (n, ==, 7);
 }
 
+static S9wsEventKind
+pop_kind_from (GAsyncQueue *queue)
+{
+  g_autoptr (S9wsEvent) event = g_async_queue_try_pop (queue);
+
+  g_assert_nonnull (event);
+  return s9ws_event_get_kind (event);
+}
+
+/* Asked for once all has come: it has all that is left, in order, and the client's methods
+ * take off what is in it. */
+static void
+test_get_queue_late (void)
+{
+  g_autoptr (TestServer) server = test_server_new (script_five, NULL);
+  g_autoptr (S9wsAsyncClient) client = create (server, NULL, 0);
+  GAsyncQueue *queue;
+
+  g_assert_true (s9ws_async_client_start (client, NULL));
+  s9ws_async_client_join (client);
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_ACTIVATED);
+
+  queue = s9ws_async_client_get_queue (client);
+  g_assert_true (queue == s9ws_async_client_get_queue (client));
+  g_assert_cmpint (g_async_queue_length (queue), ==, 6);
+  g_assert_cmpint (pop_kind_from (queue), ==, S9WS_EVENT_KIND_TEXT_MESSAGE);
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_BINARY_MESSAGE);
+  g_assert_cmpint (pop_kind_from (queue), ==, S9WS_EVENT_KIND_PING);
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_PONG);
+  g_assert_cmpint (pop_kind_from (queue), ==, S9WS_EVENT_KIND_CONNECTION_CLOSED);
+  g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_QUIT);
+  g_assert_null (g_async_queue_try_pop (queue));
+  g_assert_null (s9ws_async_client_pop_event (client));
+}
+
+/* Asked for while messages come: none is lost, and none overtakes another. */
+
+#define N_NUMBERS 20000
+
+static void
+script_numbers (TestPeer *peer,
+                gpointer  user_data)
+{
+  test_peer_accept (peer, NULL, NULL);
+  for (guint i = 0; i < N_NUMBERS; i++)
+    test_peer_send_frame (peer, TEST_BINARY, TRUE, &i, sizeof i);
+  test_peer_close (peer, 1000, NULL, NULL);
+}
+
+static void
+test_get_queue_amid (void)
+{
+  g_autoptr (TestServer) server = test_server_new (script_numbers, NULL);
+  g_autoptr (S9wsAsyncClient) client = create (server, NULL, 0);
+  guint n = 0;
+
+  g_assert_true (s9ws_async_client_start (client, NULL));
+  while (TRUE)
+    {
+      g_autoptr (S9wsEvent) event = s9ws_async_client_pop_event (client);
+      guint number;
+      gsize size;
+
+      g_assert_nonnull (event);
+      if (s9ws_event_get_kind (event) == S9WS_EVENT_KIND_QUIT)
+        break;
+      if (s9ws_event_get_kind (event) != S9WS_EVENT_KIND_BINARY_MESSAGE)
+        continue;
+
+      memcpy (&number, s9ws_event_get_data (event, &size), sizeof number);
+      g_assert_cmpuint (number, ==, n);
+      if (++n == N_NUMBERS / 4)
+        s9ws_async_client_get_queue (client);
+    }
+  g_assert_cmpuint (n, ==, N_NUMBERS);
+}
+
 /* Opened and started at once, by two threads: there is one connection. */
 
 static void
@@ -1548,6 +1625,8 @@ main (int    argc,
   g_test_add_func ("/async/event-fd", test_event_fd);
   g_test_add_func ("/async/events/again", test_events_again);
   g_test_add_func ("/async/get-queue", test_get_queue);
+  g_test_add_func ("/async/get-queue/late", test_get_queue_late);
+  g_test_add_func ("/async/get-queue/amid", test_get_queue_amid);
   g_test_add_func ("/async/max-queued-bytes", test_max_queued_bytes);
   g_test_add_func ("/async/max-queued-bytes/trickling", test_max_queued_bytes_trickling);
   g_test_add_func ("/async/send-while-held", test_send_while_held);

@@ -16,11 +16,11 @@ create_event (S9wsQueueBudget *budget,
               gsize            size)
 {
   S9wsMessage message = { .opcode = S9WS_OPCODE_TEXT, .data = payload, .size = size };
-  g_autoptr (GPtrArray) events = g_ptr_array_new ();
+  S9wsEventList events = { NULL, NULL, 0 };
 
-  g_ptr_array_add (events, s9ws_event_new_message (budget, NULL, &message));
-  s9ws_events_charge (events, budget);
-  return events->pdata[0];
+  s9ws_event_list_append (&events, s9ws_event_new_message (budget, NULL, &message));
+  s9ws_event_list_charge (&events, budget);
+  return s9ws_event_list_take_first (&events);
 }
 
 static void
