@@ -131,7 +131,7 @@ def get_summary(figures):
     for work, ours, peer, _ in LANGUAGES:
         values = [get_value(figures, work, name, 'per_second') for name in (ours, peer)]
         if None not in values:
-            yield f'| {ours.removeprefix("s9ws ")} | {format_number(values[0]["median"])} | {format_number(values[1]["median"])} ({peer}) |'
+            yield f'| {ours.removeprefix("s9ws ")} | {format_spread(values[0])} | {format_number(values[1]["median"])} ({peer}) |'
 
 
 def get_waiting(figures):
@@ -160,7 +160,8 @@ def get_readme(figures):
     yield ''
     yield '![Latency of a round trip](tests/bench/latency.svg)'
     yield ''
-    yield f'Measured on {get_machine(figures)}. `tests/bench/run.sh` repeats it.'
+    yield (f'Measured on {get_machine(figures)}. `tests/bench/run.sh` repeats it. '
+           f'The same loop took {format_spread(figures["loop_ms"])} ms meanwhile: so much does the machine itself vary.')
 
 
 # What a table of a work shows.
@@ -197,7 +198,7 @@ def get_work_table(work, rows):
 
 
 def get_results(figures):
-    """What is aimed at, and what came of it: name, sign, limit, figure or None."""
+    """What is aimed at, and what came of it: name, sign, limit, and number, summary or None."""
     for work, *limits in INSTRUCTIONS_AT_MOST:
         for peer, limit in zip(('s9ws, handler', 's9ws, signal'), limits):
             if limit is not None:
@@ -211,8 +212,7 @@ def get_results(figures):
     for work, ours, metric, sign, limit in (
             *((work, ours, metric, '≤', limit) for work, ours, metric, limit in CPU_AT_MOST),
             *((work, ours, 'per_second', '≥', limit) for work, ours, _, limit in LANGUAGES)):
-        value = get_value(figures, work, ours, metric)
-        yield f'{work}, {ours}: {UNITS[metric]}', sign, limit, value['median'] if value else None
+        yield f'{work}, {ours}: {UNITS[metric]}', sign, limit, get_value(figures, work, ours, metric)
 
 
 def get_targets(figures):
@@ -222,8 +222,9 @@ def get_targets(figures):
         if figure is None:
             yield f'| {name} | {sign} {format_number(limit)} | | not measured |'
             continue
-        is_met = figure <= limit if sign == '≤' else figure >= limit
-        yield f'| {name} | {sign} {format_number(limit)} | {format_number(figure)} | {"met" if is_met else "missed"} |'
+        reached, text = (figure['median'], format_spread(figure)) if isinstance(figure, dict) else (figure, format_number(figure))
+        is_met = reached <= limit if sign == '≤' else reached >= limit
+        yield f'| {name} | {sign} {format_number(limit)} | {text} | {"met" if is_met else "missed"} |'
 
 
 def get_report(figures):
