@@ -75,12 +75,18 @@ take_first (S9wsAsyncQueue *queue)
   return g_async_queue_try_pop (queue->bare);
 }
 
-/* With the lock held. */
+/* With the lock held: takes all of @events. */
 static void
-move_to_bare (S9wsAsyncQueue *queue,
-              S9wsEventList  *events)
+append (S9wsAsyncQueue *queue,
+        S9wsEventList  *events)
 {
   S9wsEvent *event;
+
+  if (G_LIKELY (queue->bare == NULL))
+    {
+      s9ws_event_list_move (&queue->events, events);
+      return;
+    }
 
   g_async_queue_lock (queue->bare);
   while ((event = s9ws_event_list_take_first (events)) != NULL)
@@ -147,7 +153,7 @@ s9ws_async_queue_get_bare (S9wsAsyncQueue *queue)
   if (queue->bare == NULL)
     {
       queue->bare = g_async_queue_new ();
-      move_to_bare (queue, &queue->events);
+      append (queue, &queue->events);
     }
   g_mutex_unlock (&queue->lock);
 
@@ -241,10 +247,7 @@ s9ws_async_queue_push (S9wsAsyncQueue *queue,
 
   s9ws_event_list_charge (events, queue->budget);
   g_mutex_lock (&queue->lock);
-  if (G_LIKELY (queue->bare == NULL))
-    s9ws_event_list_move (&queue->events, events);
-  else
-    move_to_bare (queue, events);
+  append (queue, events);
   length = get_length (queue);
   is_waited_for = queue->n_waiting > 0;
   update_event_fd (queue);

@@ -83,13 +83,20 @@ test_many_threads (void)
 
 /* The queue */
 
+/* Of one that has been taken off, which is freed. */
 static S9wsEventKind
-pop_kind (S9wsAsyncClient *client)
+free_for_kind (S9wsEvent *taken)
 {
-  g_autoptr (S9wsEvent) event = s9ws_async_client_pop_event (client);
+  g_autoptr (S9wsEvent) event = taken;
 
   g_assert_nonnull (event);
   return s9ws_event_get_kind (event);
+}
+
+static S9wsEventKind
+pop_kind (S9wsAsyncClient *client)
+{
+  return free_for_kind (s9ws_async_client_pop_event (client));
 }
 
 static void
@@ -345,22 +352,11 @@ test_get_queue (void)
   g_assert_true (s9ws_async_client_start (client, NULL));
   do
     {
-      g_autoptr (S9wsEvent) event = g_async_queue_pop (s9ws_async_client_get_queue (client));
-
-      kind = s9ws_event_get_kind (event);
+      kind = free_for_kind (g_async_queue_pop (s9ws_async_client_get_queue (client)));
       n++;
     }
   while (kind != S9WS_EVENT_KIND_QUIT);
   g_assert_cmpuint (n, ==, 7);
-}
-
-static S9wsEventKind
-pop_kind_from (GAsyncQueue *queue)
-{
-  g_autoptr (S9wsEvent) event = g_async_queue_try_pop (queue);
-
-  g_assert_nonnull (event);
-  return s9ws_event_get_kind (event);
 }
 
 /* Asked for once all has come: it has all that is left, in order, and the client's methods
@@ -379,11 +375,11 @@ test_get_queue_late (void)
   queue = s9ws_async_client_get_queue (client);
   g_assert_true (queue == s9ws_async_client_get_queue (client));
   g_assert_cmpint (g_async_queue_length (queue), ==, 6);
-  g_assert_cmpint (pop_kind_from (queue), ==, S9WS_EVENT_KIND_TEXT_MESSAGE);
+  g_assert_cmpint (free_for_kind (g_async_queue_try_pop (queue)), ==, S9WS_EVENT_KIND_TEXT_MESSAGE);
   g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_BINARY_MESSAGE);
-  g_assert_cmpint (pop_kind_from (queue), ==, S9WS_EVENT_KIND_PING);
+  g_assert_cmpint (free_for_kind (g_async_queue_try_pop (queue)), ==, S9WS_EVENT_KIND_PING);
   g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_PONG);
-  g_assert_cmpint (pop_kind_from (queue), ==, S9WS_EVENT_KIND_CONNECTION_CLOSED);
+  g_assert_cmpint (free_for_kind (g_async_queue_try_pop (queue)), ==, S9WS_EVENT_KIND_CONNECTION_CLOSED);
   g_assert_cmpint (pop_kind (client), ==, S9WS_EVENT_KIND_QUIT);
   g_assert_null (g_async_queue_try_pop (queue));
   g_assert_null (s9ws_async_client_pop_event (client));
