@@ -161,7 +161,7 @@ def get_readme(figures):
     yield '![Latency of a round trip](tests/bench/latency.svg)'
     yield ''
     yield (f'Measured on {get_machine(figures)}. `tests/bench/run.sh` repeats it. '
-           f'The same loop took {format_spread(figures["loop_ms"])} ms meanwhile: so much does the machine itself vary.')
+           f'A fixed loop took {format_spread(figures["loop_ms"])} ms meanwhile: so much does the machine itself vary.')
 
 
 # What a table of a work shows.
